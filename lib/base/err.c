@@ -1,0 +1,90 @@
+#include "config.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/err.h"
+
+static const struct csa_errinfo infos[CSA_ERR__MAX] = {
+	[CSA_OK] = { "ok", 200, false, 0, "" },
+#define ERR(name, code, status, retryable, after, text)			\
+	[CSA_ERR_##name] = { code, status, retryable, after, text },
+#include "lib/base/errs.def"
+#undef ERR
+};
+
+static const char *const source_names[CSA_SRC__MAX] = {
+	[CSA_SRC_AGENT] = "agent",
+	[CSA_SRC_CLIENT] = "client",
+	[CSA_SRC_STORE] = "store",
+	[CSA_SRC_MEMCACHED] = "memcached",
+	[CSA_SRC_GEMINI] = "gemini",
+	[CSA_SRC_OPENAI] = "openai",
+	[CSA_SRC_PINECONE] = "pinecone",
+};
+
+const struct csa_errinfo *
+csa_errinfo(enum csa_errcode code)
+{
+	CSA_MUST(code >= 0 && code < CSA_ERR__MAX);
+	return &infos[code];
+}
+
+const char *
+csa_source_name(enum csa_source source)
+{
+	CSA_MUST(source >= 0 && source < CSA_SRC__MAX);
+	return source_names[source];
+}
+
+/* A message cut by snprintf may end in half a character; take it off. */
+static void
+whole_characters(char *s, size_t size, int wanted)
+{
+	size_t	 n = strlen(s);
+
+	if (wanted < 0 || (size_t)wanted < size)
+		return;
+	while (n > 0 && ((unsigned char)s[n - 1] & 0xc0) == 0x80)
+		n--;
+	if (n > 0 && (unsigned char)s[n - 1] >= 0xc0)
+		n--;
+	s[n] = '\0';
+}
+
+int
+csa_fail(struct csa_err *e, enum csa_errcode code, enum csa_source source,
+    const char *fmt, ...)
+{
+	va_list	 ap;
+	int	 n;
+
+	e->code = code;
+	e->source = source;
+	e->retry_after = 0;
+	e->detail[0] = '\0';
+	if (fmt == NULL) {
+		snprintf(e->msg, sizeof(e->msg), "%s",
+		    csa_errinfo(code)->text);
+		return -1;
+	}
+	va_start(ap, fmt);
+	n = vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+	va_end(ap);
+	whole_characters(e->msg, sizeof(e->msg), n);
+	return -1;
+}
+
+int
+csa_fail_detail(struct csa_err *e, const char *fmt, ...)
+{
+	va_list	 ap;
+	int	 n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(e->detail, sizeof(e->detail), fmt, ap);
+	va_end(ap);
+	whole_characters(e->detail, sizeof(e->detail), n);
+	return -1;
+}

@@ -1,0 +1,109 @@
+/*
+ * http: one engine per process that speaks to every upstream.
+ *
+ * The engine is one thread with one epoll set and one curl multi handle: all
+ * connections of the process live there, kept alive and, where the upstream offers
+ * HTTP/2, shared.  A request thread starts calls and waits for them on its own
+ * waiter, which also watches the client's descriptor.
+ *
+ * No redirects, no proxy from the environment, http and https only; certificates
+ * come from one store loaded once (guide/perf.md: the CA bundle trap).
+ */
+
+#ifndef CSA_HTTP_HTTP_H
+#define CSA_HTTP_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/err.h"
+
+struct csa_http;		/* the engine */
+struct csa_waiter;		/* where one thread waits */
+struct csa_http_call;		/* one exchange */
+
+struct csa_http_opts {
+	const char	*ca_file;
+	long		 connect_timeout_ms;
+	long		 max_connections;	/* to one host */
+};
+
+/* Start the engine's thread.  NULL with err where the CA file is unusable. */
+struct csa_http	*csa_http_new(const struct csa_http_opts *, struct csa_err *);
+/* All calls must have ended.  NULL: nothing to do. */
+void	csa_http_free(struct csa_http *);
+
+struct csa_waiter *csa_waiter_new(struct csa_http *);
+void	csa_waiter_free(struct csa_waiter *);
+/*
+ * Watch the client's descriptor from now on; -1 stops.  Must be stopped before
+ * fd is closed.  csa_waiter_gone: has the client hung up since?
+ */
+void	csa_waiter_watch(struct csa_waiter *, int fd);
+bool	csa_waiter_gone(struct csa_waiter *);
+
+struct csa_http_req {
+	enum csa_source	 source;	/* gemini, openai, pinecone */
+	const char	*operation;	/* "generate"; a metric's label */
+	const char	*method;	/* "POST" or "GET" */
+	const char	*url;
+	const char *const *headers;	/* "Name: value" */
+	size_t		 nheaders;
+	const void	*body;		/* borrowed until csa_http_end */
+	size_t		 len;
+	size_t		 max_reply;	/* bytes; more is PROVIDER_ERROR */
+	int64_t		 deadline;	/* csa_now_ms() time */
+	bool		 stream;	/* csa_http_read as it comes */
+};
+
+/*
+ * Start an exchange; never waits.  Everything but the body is copied.  Returns:
+ * yours to csa_http_end, always.
+ */
+struct csa_http_call *
+	csa_http_start(struct csa_http *, struct csa_waiter *,
+	    const struct csa_http_req *);
+
+/*
+ * Wait until the exchange is over.  0: a whole reply is there, whatever its
+ * status.  -1: DEADLINE, CANCELLED (the client left), PROVIDER_UNAVAILABLE
+ * (refused, reset, truncated, name, TLS), PROVIDER_ERROR (reply too large), with
+ * source set and the network's own words in detail.  Only the thread that owns the
+ * waiter may wait.
+ */
+int	csa_http_wait(struct csa_http_call *, struct csa_err *) CSA_MUSTCHECK;
+
+/*
+ * For stream: copy what has come, at most size bytes, waiting for at least one
+ * or the end, until `until` (a csa_now_ms() time) at the latest.  Returns > 0
+ * bytes; 0 at the end of a whole reply; -2 when `until` has come and nothing else
+ * (time for a heartbeat); -1 as csa_http_wait.  The status is known once this
+ * returned anything but -2 and -1; the body of an error status comes the same way.
+ */
+long	csa_http_read(struct csa_http_call *, void *data, size_t size,
+	    int64_t until, struct csa_err *) CSA_MUSTCHECK;
+
+/* Of a whole reply (or, for a stream, one that has begun). */
+int	csa_http_status(const struct csa_http_call *);
+const char *csa_http_body(const struct csa_http_call *, size_t *len);
+/* Value of a reply header by its lower-case name, of the few kept:
+ * retry-after, content-type, x-pinecone-*; NULL where absent. */
+const char *csa_http_header(const struct csa_http_call *, const char *name);
+
+/* Cancel what still runs, at once, and free the call.  NULL is fine. */
+void	csa_http_end(struct csa_http_call *);
+
+/*
+ * Turn a reply whose status is not 2xx into an error as contract.md says: 429
+ * and 503 PROVIDER_BUSY with retry_after (header, or hint_s > 0 where the body
+ * named one), 500 PROVIDER_FAULT, 504 and 502 PROVIDER_UNAVAILABLE, other 4xx
+ * PROVIDER_ERROR.  Returns -1.
+ */
+int	csa_http_status_error(const struct csa_http_call *, long hint_s,
+	    struct csa_err *);
+
+/* Can host:port of url be connected to?  For /ready; within ms.  0 or -1. */
+int	csa_http_probe(const char *url, long ms);
+
+#endif

@@ -1,0 +1,135 @@
+/*
+ * provider: whoever turns text into vectors, and questions into answers.
+ *
+ * Embedders: gemini, openai, script, fail.  Chat models: gemini, openai,
+ * extractive, script, fail.  All take the deadline of ctx seriously, all return
+ * errors with their own source, and none shows the far end's words to a client.
+ */
+
+#ifndef CSA_PROVIDER_PROVIDER_H
+#define CSA_PROVIDER_PROVIDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/base/ctx.h"
+#include "lib/base/err.h"
+#include "lib/text/vec.h"
+#include "lib/store/store.h"
+
+struct csa_config;
+struct csa_http;
+
+/* ---- embeddings ---- */
+
+enum csa_embed_kind { CSA_EMBED_QUERY, CSA_EMBED_PASSAGE };
+
+struct csa_text { const char *s; size_t n; };
+
+struct csa_embedder {
+	const struct csa_embedder_ops *ops;
+	const char	*name;		/* "gemini" */
+	const char	*model;		/* and dimensions: which space this is */
+};
+
+struct csa_embed_job;			/* calls under way */
+
+struct csa_embedder_ops {
+	/*
+	 * Start embedding n texts, in as many calls at the same time as their batches
+	 * need; never waits.  texts must live until finish or cancel.
+	 */
+	struct csa_embed_job *
+		(*start)(struct csa_embedder *, struct csa_ctx *,
+		    enum csa_embed_kind, const struct csa_text *texts,
+		    size_t n);
+	/*
+	 * 0 with vecs[0] to vecs[n - 1], all of one dimension, in the order of the
+	 * texts, in memory that lives as long as the job: end it after use.  -1 with err
+	 * (the first failure; the other calls are cancelled).  Anything but n sound
+	 * vectors (a wrong number of them, of dimensions, NaN, all zero) is
+	 * PROVIDER_ERROR.
+	 */
+	int	(*finish)(struct csa_embed_job *, struct csa_vec *vecs,
+		    struct csa_err *) CSA_MUSTCHECK;
+	void	(*end)(struct csa_embed_job *);		/* NULL is fine */
+	int	(*probe)(struct csa_embedder *, long ms);
+	void	(*close)(struct csa_embedder *);
+};
+
+struct csa_embedder *csa_embedder_gemini_open(const struct csa_config *,
+		    struct csa_http *, struct csa_err *);
+struct csa_embedder *csa_embedder_openai_open(const struct csa_config *,
+		    struct csa_http *, struct csa_err *);
+struct csa_embedder *csa_embedder_fail_open(void);
+
+/* ---- chat ---- */
+
+enum csa_role { CSA_ROLE_USER, CSA_ROLE_ASSISTANT };
+
+struct csa_message {
+	enum csa_role	 role;
+	const char	*text;
+	size_t		 len;
+};
+
+/* A passage as the prompt numbers it: passages[0] is [1]. */
+struct csa_passage {
+	struct csa_chunk chunk;
+	double		 score;
+};
+
+struct csa_chat_req {
+	const char	*model;		/* "" or NULL: the configured one */
+	const char	*system;	/* whole system text, sources included */
+	const struct csa_message *messages;	/* history, then the question */
+	size_t		 nmessages;
+	double		 temperature;	/* < 0: the model's own */
+	long		 max_output_tokens;
+	/* What the extractive model quotes from: */
+	const char	*question;
+	const struct csa_passage *passages;
+	size_t		 npassages;
+	const struct csa_text_result *text;	/* terms and ideal; may be NULL */
+};
+
+enum csa_finish { CSA_FINISH_STOP, CSA_FINISH_LENGTH, CSA_FINISH_FILTER };
+const char *csa_finish_name(enum csa_finish);	/* "content_filter" */
+
+struct csa_chat_res {
+	const char	*text;		/* in the arena; valid UTF-8, not blank */
+	size_t		 len;
+	enum csa_finish	 finish;
+	const char	*model;		/* the one that answered */
+	long		 prompt_tokens, completion_tokens, total_tokens;
+	bool		 unknown;	/* an honest "I don't know" */
+};
+
+struct csa_model {
+	const struct csa_model_ops *ops;
+	const char	*name;		/* "gemini" */
+	const char	*model;		/* default model id */
+};
+
+struct csa_model_ops {
+	/*
+	 * Answer.  delta, where not NULL, gets the text piece by piece as it comes
+	 * (whole characters; joined they are res->text) and returns -1 when nobody
+	 * listens any more.  0 with res, or -1 with err.
+	 */
+	int	(*generate)(struct csa_model *, struct csa_ctx *,
+		    const struct csa_chat_req *,
+		    int (*delta)(void *arg, const char *s, size_t n), void *arg,
+		    struct csa_chat_res *res, struct csa_err *) CSA_MUSTCHECK;
+	int	(*probe)(struct csa_model *, long ms);
+	void	(*close)(struct csa_model *);
+};
+
+struct csa_model *csa_model_gemini_open(const struct csa_config *,
+		    struct csa_http *, struct csa_err *);
+struct csa_model *csa_model_openai_open(const struct csa_config *,
+		    struct csa_http *, struct csa_err *);
+struct csa_model *csa_model_extractive_open(const struct csa_config *);
+struct csa_model *csa_model_fail_open(void);
+
+#endif

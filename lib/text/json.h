@@ -1,0 +1,67 @@
+/*
+ * json: json-c behind one door: checked first, then typed access with the path
+ * of what is wrong in the message.
+ *
+ * A field that is null is an absent one.  Objects are json-c's, so that handlers
+ * may hold them; they must be given back with csa_json_free by the same thread.
+ */
+
+#ifndef CSA_TEXT_JSON_H
+#define CSA_TEXT_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <json-c/json.h>
+
+#include "lib/base/err.h"
+#include "lib/text/json_check.h"
+
+/*
+ * Parse n bytes.  NULL with err (BAD_REQUEST, source client) that says what is
+ * wrong at which byte, line and column.  Returns: yours to csa_json_free.
+ */
+struct json_object *
+	csa_json_parse(const char *s, size_t n, const struct csa_json_limits *,
+	    struct csa_err *err);
+
+/* The same for an upstream's reply: NULL where it is not JSON, no message. */
+struct json_object *
+	csa_json_reply(const char *s, size_t n);
+void	csa_json_free(struct json_object *);		/* NULL is fine */
+
+/*
+ * Optional fields of object o.  at is o's own path for messages ("" at the top,
+ * "config_params"); the path given out is at.name.  Return 1 and the value, 0
+ * where the field is absent or null, -1 with err BAD_REQUEST ("config_params.
+ * temperature must be a number") where the type is another.  Numbers out of range
+ * give INVALID_VALUE with the range.  Strings are borrowed from o.
+ */
+int	csa_json_str(struct json_object *o, const char *at, const char *name,
+	    const char **s, size_t *n, struct csa_err *);
+int	csa_json_int(struct json_object *o, const char *at, const char *name,
+	    int64_t min, int64_t max, int64_t *v, struct csa_err *);
+int	csa_json_num(struct json_object *o, const char *at, const char *name,
+	    double min, double max, double *v, struct csa_err *);
+int	csa_json_bool(struct json_object *o, const char *at, const char *name,
+	    bool *v, struct csa_err *);
+int	csa_json_arr(struct json_object *o, const char *at, const char *name,
+	    struct json_object **v, struct csa_err *);
+int	csa_json_obj(struct json_object *o, const char *at, const char *name,
+	    struct json_object **v, struct csa_err *);
+
+/*
+ * For replies: walk o along path, names and [n] steps ("candidates[0].content.
+ * parts"), and return what is there, or NULL.  The getters below return a default
+ * where it is missing or of another type.
+ */
+struct json_object *
+	csa_json_path(struct json_object *o, const char *path);
+const char *
+	csa_json_path_str(struct json_object *o, const char *path,
+	    const char *otherwise);
+int64_t	csa_json_path_int(struct json_object *o, const char *path,
+	    int64_t otherwise);
+
+#endif

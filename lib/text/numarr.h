@@ -1,0 +1,48 @@
+/*
+ * numarr: arrays of numbers as bytes.
+ *
+ * An embedding of 768 numbers must never become a tree of objects (guide: that
+ * doubles the CPU of a chat).  Where it only passes through, its text is checked
+ * and copied; where it is needed as floats, it is read straight into them.
+ */
+
+#ifndef CSA_TEXT_NUMARR_H
+#define CSA_TEXT_NUMARR_H
+
+#include <stddef.h>
+
+struct csa_numarr {
+	const char	*s;		/* from '[' */
+	size_t		 n;		/* to and with ']' */
+	size_t		 count;		/* how many numbers */
+};
+
+/*
+ * Check the JSON array of finite numbers that starts at s (which must be '[').
+ * Returns 0 and fills in a, or -1 for anything but numbers, NaN and 1e999
+ * included.  max bounds the count.
+ */
+int	csa_numarr_scan(const char *s, size_t n, size_t max,
+	    struct csa_numarr *a);
+
+/*
+ * Find the value of the first member called name in the JSON text s, at any
+ * depth, that starts at or after *pos, skipping over strings correctly.  Returns a
+ * pointer to the first byte of its value and moves *pos past the name, or NULL.
+ * The text must be JSON (csa_json_check it, or treat any later misfit as
+ * nonsense).
+ */
+const char *
+	csa_json_find(const char *s, size_t n, const char *name, size_t *pos);
+
+/* Read a checked array into f[0] to f[count - 1].  Correctly rounded. */
+void	csa_numarr_floats(const struct csa_numarr *a, float *f);
+
+/* The JSON text of f with blanks left out; appended to b.  9 digits. */
+struct csa_buf;
+void	csa_numarr_write(struct csa_buf *b, const float *f, size_t count);
+
+/* Append a's text without its white space. */
+void	csa_numarr_copy(struct csa_buf *b, const struct csa_numarr *a);
+
+#endif

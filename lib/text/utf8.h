@@ -1,0 +1,28 @@
+/*
+ * utf8: Unicode 15 well-formed UTF-8, table 3-7 (no overlong forms, no
+ * surrogates, nothing above U+10FFFF).
+ */
+
+#ifndef CSA_TEXT_UTF8_H
+#define CSA_TEXT_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Is s valid?  If not, *where (may be NULL) is the first bad byte's offset. */
+bool	csa_utf8_valid(const char *s, size_t n, size_t *where);
+
+/*
+ * Decode the character at s (n > 0 bytes left, valid UTF-8).  Returns its
+ * length, 1 to 4, and sets *cp.
+ */
+size_t	csa_utf8_decode(const char *s, size_t n, uint32_t *cp);
+
+/* The largest length <= max at which s can be cut between two characters. */
+size_t	csa_utf8_cut(const char *s, size_t n, size_t max);
+
+/* Has s nothing but white space (ASCII and Unicode spaces, BOM) in it? */
+bool	csa_utf8_blank(const char *s, size_t n);
+
+#endif
