@@ -39,6 +39,7 @@ struct csa_ids {
 /* A passage found by full text. */
 struct csa_text_hit {
 	struct csa_chunk chunk;		/* without vec */
+	double		 score;		/* what the hits are sorted by, >= 0 */
 	double		 bm25;		/* >= 0, larger is better */
 };
 

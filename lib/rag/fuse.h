@@ -1,0 +1,30 @@
+/*
+ * fuse: two rankings into one.
+ *
+ * A convex combination of normalised scores (Bruch, Gai and Ingber, arXiv
+ * 2210.11934): full text divided by its best score (its minimum is 0), vectors
+ * min-max scaled over what the search returned, weighted w and 1 - w.  Reciprocal
+ * ranks are not used: they lose wherever one list is weak (guide/retrieval.md 0.3).
+ */
+
+#ifndef CSA_RAG_FUSE_H
+#define CSA_RAG_FUSE_H
+
+#include <stddef.h>
+
+#include "lib/provider/provider.h"
+#include "lib/store/store.h"
+#include "lib/vector/vector.h"
+
+struct csa_arena;
+
+/*
+ * All passages of either list in the arena, best first, scores in 0..1; equal
+ * scores are ordered by id, so the same lists always give the same order.  Text
+ * that only the vector side has is taken from there, else left NULL.
+ */
+struct csa_passage *
+	csa_fuse(struct csa_arena *, const struct csa_text_result *,
+	    const struct csa_vec_hit *, size_t nvec, double w, size_t *n);
+
+#endif

@@ -1,0 +1,141 @@
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/log.h"
+#include "lib/rag/rag.h"
+
+/* The ids of one list that the other has not.  Lists are short: see limits. */
+static int
+compare_ids(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static struct csa_ids
+ids_without(struct csa_arena *arena, const struct csa_ids *all,
+    const char **sorted, size_t n)
+{
+	struct csa_ids	 out = { NULL, 0 };
+
+	out.id = csa_arena_array(arena, all->n, const char *);
+	for (size_t i = 0; i < all->n; i++)
+		if (n == 0 || bsearch(&all->id[i], sorted, n, sizeof(*sorted),
+		    compare_ids) == NULL)
+			out.id[out.n++] = all->id[i];
+	return out;
+}
+
+static struct csa_ids
+chunk_ids(struct csa_arena *arena, const struct csa_chunk *chunks, size_t n)
+{
+	struct csa_ids	 out = { csa_arena_array(arena, n, const char *), n };
+
+	for (size_t i = 0; i < n; i++)
+		out.id[i] = chunks[i].id;
+	return out;
+}
+
+/*
+ * The far end first: vectors of the new version are written, those of chunks that
+ * are gone are deleted, and only then does the store commit.  Whatever fails
+ * leaves the store's old version and its list of ids in place, so the caller's
+ * next try finds and mends everything; the reverse order would forget ids that
+ * still have vectors.
+ */
+static int
+put_remote(const struct csa_rag *rag, struct csa_ctx *ctx,
+    const struct csa_scope *scope, const char *document_id,
+    struct csa_chunk *chunks, const struct csa_vec *vecs, size_t n,
+    const struct csa_ids *old, struct csa_err *err)
+{
+	struct csa_ids	 now = chunk_ids(ctx->arena, chunks, n), gone;
+
+	if (rag->vectors->ops->put(rag->vectors, ctx, scope, document_id,
+	    chunks, vecs, n, old, err) == -1)
+		return -1;
+	qsort(now.id, now.n, sizeof(*now.id), compare_ids);
+	gone = ids_without(ctx->arena, old, now.id, now.n);
+	if (gone.n == 0)
+		return 0;
+	return rag->vectors->ops->del(rag->vectors, ctx, scope, &gone, err);
+}
+
+/* The commit failed after the far end was written: take back what is new. */
+static void
+undo_remote(const struct csa_rag *rag, struct csa_ctx *ctx,
+    const struct csa_scope *scope, const struct csa_chunk *chunks, size_t n,
+    const struct csa_ids *old)
+{
+	struct csa_ids	 now = chunk_ids(ctx->arena, chunks, n), added;
+	struct csa_err	 ignored;
+
+	qsort(old->id, old->n, sizeof(*old->id), compare_ids);
+	added = ids_without(ctx->arena, &now, old->id, old->n);
+	if (added.n > 0 && rag->vectors->ops->del(rag->vectors, ctx, scope,
+	    &added, &ignored) == -1)
+		csa_warn("vectors of a document that was refused are left "
+		    "behind until it is stored again: %s", ignored.msg);
+}
+
+static int
+with_vectors(const struct csa_rag *rag, struct csa_ctx *ctx,
+    const struct csa_scope *scope, const char *document_id,
+    const char *metadata, struct csa_chunk *chunks, size_t n,
+    struct csa_vec *vecs, const struct csa_ids *old, struct csa_err *err)
+{
+	if (rag->vectors->remote) {
+		if (put_remote(rag, ctx, scope, document_id, chunks, vecs, n,
+		    old, err) == -1)
+			return -1;
+	} else {
+		for (size_t i = 0; i < n; i++) {
+			chunks[i].vec = csa_vec_floats(ctx->arena, &vecs[i], 1);
+			chunks[i].dim = vecs[i].dim;
+		}
+	}
+	if (rag->store->ops->put_document(rag->store, ctx, scope, document_id,
+	    metadata, rag->embedder->model, chunks, n, NULL, err) == -1) {
+		if (rag->vectors->remote)
+			undo_remote(rag, ctx, scope, chunks, n, old);
+		return -1;
+	}
+	return 0;
+}
+
+int
+csa_ingest(const struct csa_rag *rag, struct csa_ctx *ctx,
+    const struct csa_scope *scope, const char *document_id,
+    const char *metadata, struct csa_chunk *chunks, size_t n,
+    struct csa_err *err)
+{
+	struct csa_text		*texts;
+	struct csa_vec		*vecs;
+	struct csa_embed_job	*job;
+	struct csa_ids		 old = { NULL, 0 };
+	int			 rc;
+
+	if (rag->embedder == NULL)
+		return rag->store->ops->put_document(rag->store, ctx, scope,
+		    document_id, metadata, "", chunks, n, NULL, err);
+	/* A conflict must be known before anything is paid for. */
+	if (rag->store->ops->check_document(rag->store, ctx, scope,
+	    document_id, chunks, n, &old, err) == -1)
+		return -1;
+	texts = csa_arena_array(ctx->arena, n, struct csa_text);
+	vecs = csa_arena_array(ctx->arena, n, struct csa_vec);
+	for (size_t i = 0; i < n; i++) {
+		texts[i].s = chunks[i].text;
+		texts[i].n = chunks[i].len;
+	}
+	job = rag->embedder->ops->start(rag->embedder, ctx, CSA_EMBED_PASSAGE,
+	    texts, n);
+	rc = rag->embedder->ops->finish(job, vecs, err);
+	if (rc == 0)
+		rc = with_vectors(rag, ctx, scope, document_id, metadata,
+		    chunks, n, vecs, &old, err);
+	rag->embedder->ops->end(job);
+	return rc;
+}
