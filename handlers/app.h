@@ -16,6 +16,7 @@ struct csa_http;
 struct csa_keys;
 struct csa_kv;
 struct csa_model;
+struct csa_ready;
 struct csa_store;
 struct csa_vectors;
 struct csa_req;
@@ -29,8 +30,8 @@ struct csa_app {
 	struct csa_store	*store;
 	struct csa_embedder	*embedder;	/* NULL: none */
 	struct csa_model	*model;
-	struct csa_model	*extractive;	/* what a fallback would use */
 	struct csa_vectors	*vectors;	/* NULL without an embedder */
+	struct csa_ready	*ready;		/* findings of GET /ready */
 	bool			 draining;	/* this process is told to end */
 };
 

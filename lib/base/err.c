@@ -80,11 +80,13 @@ int
 csa_fail_detail(struct csa_err *e, const char *fmt, ...)
 {
 	va_list	 ap;
-	int	 n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(e->detail, sizeof(e->detail), fmt, ap);
+	(void)vsnprintf(e->detail, sizeof(e->detail), fmt, ap);
 	va_end(ap);
-	whole_characters(e->detail, sizeof(e->detail), n);
+	/* It may quote bytes of any kind; the log is JSON. */
+	for (char *p = e->detail; *p != '\0'; p++)
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
 	return -1;
 }

@@ -1,0 +1,117 @@
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "handlers/app.h"
+#include "handlers/keys.h"
+#include "handlers/ready.h"
+#include "lib/base/mem.h"
+#include "lib/config/config.h"
+#include "lib/http/http.h"
+#include "lib/metrics/metrics.h"
+#include "lib/provider/provider.h"
+#include "lib/store/store.h"
+#include "lib/vector/vector.h"
+
+static struct csa_model *
+open_model(struct csa_app *app, struct csa_err *err)
+{
+	const char	*name = app->config->chat;
+
+	if (strcmp(name, "gemini") == 0)
+		return csa_model_gemini_open(app->config, app->http, err);
+	if (strcmp(name, "openai") == 0)
+		return csa_model_openai_open(app->config, app->http, err);
+	return csa_model_extractive_open(app->config);
+}
+
+/* The embedder and the place of its vectors; neither where there is none. */
+static int
+open_vectors(struct csa_app *app, struct csa_err *err)
+{
+	const struct csa_config	*config = app->config;
+
+	if (strcmp(config->embedding, "none") == 0)
+		return 0;
+	if (strcmp(config->embedding, "gemini") == 0)
+		app->embedder = csa_embedder_gemini_open(config, app->http,
+		    err);
+	else
+		app->embedder = csa_embedder_openai_open(config, app->http,
+		    err);
+	if (app->embedder == NULL)
+		return -1;
+	if (strcmp(config->vectors, "pinecone") == 0)
+		app->vectors = csa_vectors_pinecone_open(config, app->http,
+		    err);
+	else
+		app->vectors = csa_vectors_local_open(app->store,
+		    app->embedder->model);
+	return app->vectors != NULL ? 0 : -1;
+}
+
+static int
+open_parts(struct csa_app *app, struct csa_err *err)
+{
+	const struct csa_config	*config = app->config;
+	struct csa_http_opts	 opts = {
+		.ca_file = config->ca_file,
+		.connect_timeout_ms = config->connect_timeout_ms,
+		.max_connections = config->max_upstream_connections,
+	};
+
+	app->keys = csa_keys_load(config->keys_file, config->internal_api_key,
+	    config->internal_api_key_previous, err);
+	if (app->keys == NULL)
+		return -1;
+	if ((app->http = csa_http_new(&opts, err)) == NULL)
+		return -1;
+	app->store = csa_store_sqlite_open(config->data_dir,
+	    config->store_connections, err);
+	if (app->store == NULL)
+		return -1;
+	if ((app->model = open_model(app, err)) == NULL)
+		return -1;
+	return open_vectors(app, err);
+}
+
+struct csa_app *
+csa_app_new(const struct csa_config *config, const char *pool,
+    struct csa_err *err)
+{
+	struct csa_app	*app = csa_new(struct csa_app);
+	struct csa_err	 ignored;
+
+	app->config = config;
+	app->pool = pool;
+	app->ready = csa_ready_new();
+	/* Without the shared file the service counts for itself alone. */
+	(void)csa_metrics_open(config->run_dir, &ignored);
+	csa_gauge_set(CSA_M_build_info, PACKAGE_VERSION, 1);
+	if (open_parts(app, err) == -1) {
+		csa_app_free(app);
+		return NULL;
+	}
+	return app;
+}
+
+void
+csa_app_free(struct csa_app *app)
+{
+	if (app == NULL)
+		return;
+	if (app->vectors != NULL)
+		app->vectors->ops->close(app->vectors);
+	if (app->embedder != NULL)
+		app->embedder->ops->close(app->embedder);
+	if (app->model != NULL)
+		app->model->ops->close(app->model);
+	if (app->store != NULL)
+		app->store->ops->close(app->store);
+	csa_http_free(app->http);
+	csa_keys_free(app->keys);
+	csa_ready_free(app->ready);
+	csa_metrics_close();
+	free(app);
+}

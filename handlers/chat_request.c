@@ -1,0 +1,171 @@
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "handlers/chat_request.h"
+#include "handlers/validate.h"
+#include "lib/base/arena.h"
+#include "lib/config/config.h"
+#include "lib/text/json.h"
+
+static int
+required(struct json_object *o, const char *name, const char **s, size_t *n,
+    struct csa_err *err)
+{
+	int	 rc = csa_json_str(o, "", name, s, n, err);
+
+	if (rc == 0)
+		return csa_fail(err, CSA_ERR_BAD_REQUEST, CSA_SRC_CLIENT,
+		    "%s is missing", name);
+	return rc == 1 ? 0 : -1;
+}
+
+static int
+parse_message(struct json_object *o, size_t i, const struct csa_config *config,
+    struct csa_message *m, struct csa_err *err)
+{
+	char		 at[48];
+	const char	*role;
+	size_t		 n;
+
+	snprintf(at, sizeof(at), "history[%zu]", i);
+	if (json_object_get_type(o) != json_type_object)
+		return csa_fail(err, CSA_ERR_BAD_REQUEST, CSA_SRC_CLIENT,
+		    "%s must be an object", at);
+	switch (csa_json_str(o, at, "role", &role, &n, err)) {
+	case -1:
+		return -1;
+	case 0:
+		return csa_fail(err, CSA_ERR_BAD_REQUEST, CSA_SRC_CLIENT,
+		    "%s.role is missing", at);
+	}
+	if (strcmp(role, "user") == 0)
+		m->role = CSA_ROLE_USER;
+	else if (strcmp(role, "assistant") == 0)
+		m->role = CSA_ROLE_ASSISTANT;
+	else
+		return csa_fail(err, CSA_ERR_INVALID_VALUE, CSA_SRC_CLIENT,
+		    "%s.role must be user or assistant", at);
+	switch (csa_json_str(o, at, "content", &m->text, &m->len, err)) {
+	case -1:
+		return -1;
+	case 0:
+		return csa_fail(err, CSA_ERR_BAD_REQUEST, CSA_SRC_CLIENT,
+		    "%s.content is missing", at);
+	}
+	if (m->len > (size_t)config->max_message_bytes)
+		return csa_fail(err, CSA_ERR_INVALID_VALUE, CSA_SRC_CLIENT,
+		    "%s.content has %zu bytes; the limit is %ld", at, m->len,
+		    config->max_message_bytes);
+	return 0;
+}
+
+static int
+parse_history(struct json_object *body, const struct csa_config *config,
+    struct csa_arena *arena, struct csa_chat_request *r, struct csa_err *err)
+{
+	struct json_object	*list;
+	size_t			 n;
+	int			 rc;
+
+	if ((rc = csa_json_arr(body, "", "history", &list, err)) != 1)
+		return rc;
+	n = json_object_array_length(list);
+	if (n > (size_t)config->max_history)
+		return csa_fail(err, CSA_ERR_INVALID_VALUE, CSA_SRC_CLIENT,
+		    "history has %zu messages; the limit is %ld", n,
+		    config->max_history);
+	r->history = csa_arena_array(arena, n, struct csa_message);
+	for (size_t i = 0; i < n; i++) {
+		struct csa_message *m = &r->history[r->nhistory];
+
+		if (parse_message(json_object_array_get_idx(list, i), i,
+		    config, m, err) == -1)
+			return -1;
+		/* An empty turn says nothing and no model takes it. */
+		if (m->len > 0)
+			r->nhistory++;
+	}
+	return 0;
+}
+
+static int
+parse_params(struct json_object *body, const struct csa_config *config,
+    struct csa_chat_request *r, struct csa_err *err)
+{
+	static const char	 at[] = "config_params";
+	struct json_object	*o, *tools;
+	const char		*s;
+	size_t			 n;
+	int64_t			 v;
+	int			 rc;
+
+	if ((rc = csa_json_obj(body, "", at, &o, err)) != 1)
+		return rc;
+	/* There is one kind of agent; the field is checked and not used. */
+	if (csa_json_str(o, at, "agent_type", &s, &n, err) == -1 ||
+	    csa_json_arr(o, at, "tools", &tools, err) == -1)
+		return -1;
+	if ((rc = csa_json_str(o, at, "llm_model", &s, &n, err)) == -1)
+		return -1;
+	if (rc == 1 && n > 0) {
+		if (csa_check_model("config_params.llm_model", s, n, err) == -1)
+			return -1;
+		r->model = s;
+	}
+	if ((rc = csa_json_str(o, at, "system_prompt", &s, &n, err)) == -1)
+		return -1;
+	if (rc == 1 && n > (size_t)config->max_message_bytes)
+		return csa_fail(err, CSA_ERR_INVALID_VALUE, CSA_SRC_CLIENT,
+		    "config_params.system_prompt has %zu bytes; the limit is "
+		    "%ld", n, config->max_message_bytes);
+	if (rc == 1 && n > 0)
+		r->system_prompt = s;
+	if (csa_json_num(o, at, "temperature", 0, 2, &r->temperature,
+	    err) == -1)
+		return -1;
+	if ((rc = csa_json_int(o, at, "retriever_k", 1, 100, &v, err)) == -1)
+		return -1;
+	if (rc == 1)
+		r->k = (size_t)v;
+	if ((rc = csa_json_int(o, at, "chat_history_length", 0, 100, &v,
+	    err)) == -1)
+		return -1;
+	if (rc == 1)
+		r->keep = (size_t)v;
+	if ((rc = csa_json_str(o, at, "fallback", &s, &n, err)) == -1)
+		return -1;
+	if (rc == 1 && strcmp(s, "extractive") != 0 && strcmp(s, "none") != 0)
+		return csa_fail(err, CSA_ERR_INVALID_VALUE, CSA_SRC_CLIENT,
+		    "config_params.fallback must be extractive or none");
+	return 0;
+}
+
+int
+csa_chat_request_parse(struct json_object *body,
+    const struct csa_config *config, struct csa_arena *arena,
+    struct csa_chat_request *r, struct csa_err *err)
+{
+	size_t	 n;
+
+	memset(r, 0, sizeof(*r));
+	r->system_prompt = config->system_prompt;
+	r->temperature = config->temperature;
+	r->k = (size_t)config->retriever_search_k;
+	r->keep = (size_t)config->chat_history_length;
+	if (json_object_get_type(body) != json_type_object)
+		return csa_fail(err, CSA_ERR_BAD_REQUEST, CSA_SRC_CLIENT,
+		    "the body must be a JSON object");
+	if (required(body, "bot_id", &r->bot, &n, err) == -1 ||
+	    csa_check_bot("bot_id", r->bot, n, err) == -1 ||
+	    required(body, "message", &r->message, &n, err) == -1 ||
+	    csa_check_text("message", r->message, n,
+	    (size_t)config->max_message_bytes, err) == -1)
+		return -1;
+	if (parse_history(body, config, arena, r, err) == -1 ||
+	    parse_params(body, config, r, err) == -1 ||
+	    csa_json_bool(body, "", "stream", &r->stream, err) == -1)
+		return -1;
+	return 0;
+}

@@ -1,0 +1,38 @@
+/*
+ * chat_request: the body of POST /chat, checked.
+ */
+
+#ifndef CSA_HANDLERS_CHAT_REQUEST_H
+#define CSA_HANDLERS_CHAT_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/base/err.h"
+#include "lib/provider/provider.h"
+
+struct csa_config;
+struct csa_arena;
+struct json_object;
+
+/* Strings are borrowed from the JSON object, which must outlive this. */
+struct csa_chat_request {
+	const char		*bot;
+	const char		*message;
+	struct csa_message	*history;	/* in the arena */
+	size_t			 nhistory;
+	const char		*model;		/* NULL: the configured one */
+	const char		*system_prompt;
+	double			 temperature;
+	size_t			 k;		/* retriever_k */
+	size_t			 keep;		/* chat_history_length */
+	bool			 stream;
+};
+
+/* 0, or -1 with err that names the field and the allowed range. */
+int	csa_chat_request_parse(struct json_object *body,
+	    const struct csa_config *, struct csa_arena *,
+	    struct csa_chat_request *, struct csa_err *)
+	    __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,20 @@
+/*
+ * fail: an error's HTTP face; the one place that decides it.
+ */
+
+#ifndef CSA_HANDLERS_FAIL_H
+#define CSA_HANDLERS_FAIL_H
+
+struct csa_buf;
+struct csa_err;
+struct csa_resp;
+
+/* The JSON object of contract.md, appended to b. */
+void	csa_error_json(struct csa_buf *b, const struct csa_err *,
+	    const char *request_id);
+
+/* Send it, with Retry-After where the error has one. */
+void	csa_send_error(struct csa_resp *, const struct csa_err *,
+	    const char *request_id);
+
+#endif
