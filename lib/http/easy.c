@@ -1,0 +1,287 @@
+/*
+ * easy: one exchange as curl sees it.
+ *
+ * Handles are kept and used again; what differs from call to call is set each
+ * time, the rest once.  An idle handle has no buffers, curl frees them itself.
+ */
+
+#include "config.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/base/mem.h"
+#include "lib/http/http_internal.h"
+
+#define BUFFER		8192L		/* what one read takes */
+#define UPLOAD_BUFFER	16384L		/* curl's least */
+#define MAX_SPARE	256
+#define MAX_HEADERS	(256 * 1024)	/* bytes of headers in a reply */
+#define MAX_KEPT	512		/* of one header */
+#define RESERVE		(1024 * 1024)	/* at most, on Content-Length's word */
+#define HIGH_WATER	(256 * 1024)	/* unread bytes of a stream */
+
+/* name: not terminated.  Is it one that csa_http_header knows? */
+static bool
+worth_keeping(const char *name, size_t n)
+{
+	return (n == 11 && strncasecmp(name, "retry-after", n) == 0) ||
+	    (n == 12 && strncasecmp(name, "content-type", n) == 0) ||
+	    (n > 11 && strncasecmp(name, "x-pinecone-", 11) == 0);
+}
+
+static void
+keep(struct csa_buf *b, const char *line, size_t n)
+{
+	const char	*colon = memchr(line, ':', n);
+	size_t		 len;
+
+	if (colon == NULL || n > MAX_KEPT || b->max - b->len < n + 2)
+		return;
+	len = (size_t)(colon - line);
+	if (!worth_keeping(line, len))
+		return;
+	for (size_t i = 0; i < len; i++)
+		csa_buf_putc(b, (char)tolower((unsigned char)line[i]));
+	csa_buf_putc(b, '\0');
+	for (line += len + 1, n -= len + 1; n > 0 && isspace((unsigned char)*line);
+	    line++, n--)
+		continue;
+	while (n > 0 && isspace((unsigned char)line[n - 1]))
+		n--;
+	/* A NUL inside would end the value early for the reader; fine. */
+	csa_buf_add(b, line, n);
+	csa_buf_putc(b, '\0');
+}
+
+static size_t
+on_header(char *line, size_t size, size_t n, void *call)
+{
+	struct csa_http_call	*c = call;
+
+	n *= size;
+	c->header_bytes += n;
+	if (c->header_bytes > MAX_HEADERS) {
+		c->too_large = true;
+		return 0;
+	}
+	/* A reader may be looking at them by now; trailers mean nothing to us. */
+	if (c->in_body)
+		return n;
+	/* After an interim reply (1xx) the real one starts afresh. */
+	if (n > 5 && memcmp(line, "HTTP/", 5) == 0)
+		csa_buf_reset(&c->kept);
+	keep(&c->kept, line, n);
+	return n;
+}
+
+static void
+read_status(struct csa_http_call *c)
+{
+	long	 status = 0;
+
+	curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+	c->status = (int)status;
+}
+
+/* The headers are complete.  -1: what is announced is too large. */
+static int
+begin_body(struct csa_http_call *c)
+{
+	curl_off_t	 len = -1;
+
+	read_status(c);
+	c->in_body = true;
+	curl_easy_getinfo(c->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &len);
+	if (len <= 0)
+		return 0;
+	if ((uint64_t)len > c->max_reply)
+		return -1;
+	if (!c->stream)
+		csa_buf_reserve(&c->body,
+		    len > RESERVE ? RESERVE : (size_t)len);
+	return 0;
+}
+
+/* Hand it to the reader, or have curl keep it.  See HTTP/2 below. */
+static size_t
+stream(struct csa_http_call *c, const char *data, size_t n)
+{
+	struct csa_http		*h = c->http;
+	struct csa_waiter	*w = c->waiter;
+	bool			 driving, ok;
+
+	pthread_mutex_lock(&h->state);
+	if (c->body.len - c->taken >= HIGH_WATER) {
+		c->paused = true;
+		pthread_mutex_unlock(&h->state);
+		return CURL_WRITEFUNC_PAUSE;
+	}
+	csa_buf_add(&c->body, data, n);
+	ok = !c->body.failed;
+	driving = h->driver == w;
+	pthread_mutex_unlock(&h->state);
+	csa_engine_notify(w, driving);
+	return ok ? n : 0;
+}
+
+static size_t
+on_body(char *data, size_t size, size_t n, void *call)
+{
+	struct csa_http_call	*c = call;
+	size_t			 taken;
+
+	n *= size;
+	if ((!c->in_body && begin_body(c) == -1) ||
+	    n > c->max_reply - c->received) {
+		c->too_large = true;
+		return 0;
+	}
+	if (c->stream)
+		taken = stream(c, data, n);
+	else {
+		csa_buf_add(&c->body, data, n);
+		taken = c->body.failed ? 0 : n;
+	}
+	if (taken == n)
+		c->received += n;
+	return taken;
+}
+
+static void
+set_protocols(CURL *e)
+{
+#if LIBCURL_VERSION_NUM >= 0x075500
+	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+	curl_easy_setopt(e, CURLOPT_PROTOCOLS,
+	    (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+	/* Whatever the environment says. */
+	curl_easy_setopt(e, CURLOPT_PROXY, "");
+	curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
+}
+
+static void
+set_tls(CURL *e, struct csa_http *h)
+{
+	curl_easy_setopt(e, CURLOPT_CAINFO, NULL);
+	curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
+	curl_easy_setopt(e, CURLOPT_SSL_CTX_FUNCTION, csa_ca_use);
+	curl_easy_setopt(e, CURLOPT_SSL_CTX_DATA, h->store);
+	curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
+	curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
+	curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	curl_easy_setopt(e, CURLOPT_SHARE, h->share);
+}
+
+static void
+set_net(CURL *e, struct csa_http *h)
+{
+	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(e, CURLOPT_NOPROGRESS, 1L);
+	curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
+	curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, h->connect_timeout_ms);
+	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, BUFFER);
+	curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER);
+	curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, csa_sock_open);
+	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, h);
+	curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, csa_sock_close);
+	curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, h);
+#if LIBCURL_VERSION_NUM >= 0x075700
+	/* Else cancelling a call whose name is being looked up waits for it. */
+	curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
+#endif
+}
+
+static CURL *
+easy_new(struct csa_http *h)
+{
+	CURL	*e;
+
+	if (h->nspare > 0)
+		return h->spare[--h->nspare];
+	if ((e = curl_easy_init()) == NULL)
+		return NULL;
+	set_protocols(e);
+	set_tls(e, h);
+	set_net(e, h);
+	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
+	return e;
+}
+
+static void
+easy_free(struct csa_http *h, CURL *e)
+{
+	if (h->nspare == MAX_SPARE) {
+		curl_easy_cleanup(e);
+		return;
+	}
+	if (h->spare == NULL)
+		h->spare = csa_new_array(MAX_SPARE, CURL *);
+	/* Nothing of the caller's may be left in it. */
+	curl_easy_setopt(e, CURLOPT_POSTFIELDS, NULL);
+	curl_easy_setopt(e, CURLOPT_HTTPHEADER, NULL);
+	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, NULL);
+	curl_easy_setopt(e, CURLOPT_PRIVATE, NULL);
+	h->spare[h->nspare++] = e;
+}
+
+static CURLcode
+set_request(CURL *e, struct csa_http_call *c)
+{
+	curl_easy_setopt(e, CURLOPT_PRIVATE, c);
+	curl_easy_setopt(e, CURLOPT_WRITEDATA, c);
+	curl_easy_setopt(e, CURLOPT_HEADERDATA, c);
+	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, c->errbuf);
+	curl_easy_setopt(e, CURLOPT_HTTPHEADER, &c->nodes[0]);
+	if (c->post) {
+		curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE,
+		    (curl_off_t)c->len);
+		curl_easy_setopt(e, CURLOPT_POSTFIELDS,
+		    c->data != NULL ? c->data : "");
+	} else
+		curl_easy_setopt(e, CURLOPT_HTTPGET, 1L);
+	/*
+	 * Over TLS wait for a connection that is being made and may turn out to
+	 * be shareable; without, nothing is ever shared and a burst would stand
+	 * in line behind the first reply.
+	 */
+	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)(c->tls ?
+	    CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+	curl_easy_setopt(e, CURLOPT_PIPEWAIT, c->tls ? 1L : 0L);
+	return curl_easy_setopt(e, CURLOPT_URL, c->url);
+}
+
+CURLcode
+csa_easy_start(struct csa_http_call *c)
+{
+	struct csa_http	*h = c->http;
+	CURLcode	 rc;
+
+	if ((c->easy = easy_new(h)) == NULL)
+		return CURLE_OUT_OF_MEMORY;
+	if ((rc = set_request(c->easy, c)) != CURLE_OK)
+		return rc;
+	return curl_multi_add_handle(h->multi, c->easy) == CURLM_OK ?
+	    CURLE_OK : CURLE_FAILED_INIT;
+}
+
+void
+csa_easy_stop(struct csa_http_call *c)
+{
+	struct csa_http	*h = c->http;
+
+	if (c->easy == NULL)
+		return;
+	if (!c->in_body)
+		read_status(c);
+	curl_easy_getinfo(c->easy, CURLINFO_NUM_CONNECTS, &c->connects);
+	curl_multi_remove_handle(h->multi, c->easy);
+	easy_free(h, c->easy);
+	c->easy = NULL;
+}

@@ -1,0 +1,176 @@
+/*
+ * http_internal: between the files of lib/http, and for nobody else.
+ *
+ * Two locks.  `curl` guards the multi handle and everything curl calls back
+ * into; `state` guards who drives, who waits, and what a call has come to.
+ * Order: curl before state.  Nobody but the driver ever blocks on `curl`: what
+ * another thread wants done it leaves in `jobs`, and whoever holds the lock does
+ * it before, or at the latest right after, letting go.
+ */
+
+#ifndef CSA_HTTP_HTTP_INTERNAL_H
+#define CSA_HTTP_HTTP_INTERNAL_H
+
+#include <sys/queue.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <curl/curl.h>
+#include <openssl/ssl.h>
+
+#include "lib/base/buf.h"
+#include "lib/http/http.h"
+
+#define CSA_AWAKE	INT64_MIN	/* asleep_until of a busy driver */
+
+/*
+ * A waiter's memory lives until the engine is freed, so that a late signal or a
+ * stale event finds something; csa_waiter_free only gives it back.
+ */
+struct csa_waiter {
+	struct csa_http		*http;
+	pthread_cond_t		 cond;
+	atomic_bool		 notified;	/* look again before sleeping */
+	uint32_t		 slot;		/* in http->waiters */
+	uint32_t		 turn;		/* of fd: tells stale events */
+	int			 fd;		/* the client's, or -1 */
+	bool			 armed;		/* fd is in the epoll set */
+	bool			 gone;
+	LIST_ENTRY(csa_waiter)	 entry;		/* followers or spare_waiters */
+};
+LIST_HEAD(csa_waiters, csa_waiter);
+
+/* What is known of a descriptor that curl uses; indexed by the descriptor. */
+struct csa_sock {
+	uint8_t	 ours;		/* opened by us: we learn when it is closed */
+	uint8_t	 wanted;	/* curl waits for it */
+	uint8_t	 mask;		/* what the epoll set has, 0: nothing */
+};
+
+struct csa_http {
+	int			 epfd;
+	int			 evfd;		/* wakes a sleeping driver */
+	long			 connect_timeout_ms;
+	X509_STORE		*store;
+
+	_Atomic(struct csa_http_call *) jobs;	/* a stack, newest first */
+
+	pthread_mutex_t		 curl;
+	CURLM			*multi;
+	CURLSH			*share;		/* TLS sessions */
+	int64_t			 timer;		/* curl's, in ms; -1: none */
+	int64_t			 asleep_until;	/* the driver's sleep, ms */
+	struct csa_sock		*socks;
+	size_t			 nsocks;
+	CURL			**spare;	/* easy handles */
+	size_t			 nspare;
+
+	pthread_mutex_t		 state;
+	struct csa_waiter	*driver;	/* NULL: nobody */
+	struct csa_waiters	 followers;	/* newest first */
+	struct csa_waiters	 spare_waiters;
+	struct csa_waiter	**waiters;	/* by slot */
+	uint32_t		 nwaiters;
+};
+
+/* What a thread may ask the holder of the lock to do with a call. */
+enum csa_job {
+	CSA_JOB_START = 1,
+	CSA_JOB_UNPAUSE = 2,
+	CSA_JOB_REMOVE = 4
+};
+
+struct csa_http_call {
+	struct csa_http		*http;
+	struct csa_waiter	*waiter;
+	struct csa_http_call	*next;		/* in http->jobs */
+	atomic_uint		 jobs;		/* asked for, not yet done */
+
+	/* What was asked: constant. */
+	enum csa_source		 source;
+	char			 operation[32];
+	bool			 post;
+	bool			 stream;
+	bool			 tls;
+	const char		*url;		/* behind nodes */
+	const void		*data;		/* borrowed */
+	size_t			 len;
+	int64_t			 deadline;	/* ms */
+	int64_t			 started;	/* ns */
+
+	/* Written under the curl lock until `done`. */
+	CURL			*easy;		/* NULL: not with curl */
+	int			 status;
+	bool			 in_body;
+	bool			 too_large;
+	size_t			 header_bytes;
+	size_t			 received;	/* of the body */
+	size_t			 max_reply;
+	struct csa_buf		 kept;		/* headers: "name: value\0"... */
+	long			 connects;
+	char			 errbuf[CURL_ERROR_SIZE];
+
+	/* Under the state lock. */
+	struct csa_buf		 body;		/* once done, or of a stream */
+	size_t			 taken;		/* of body, by csa_http_read */
+	bool			 paused;
+	bool			 unpaused;	/* JOB_UNPAUSE was asked for */
+	bool			 done;		/* curl has ended it */
+	bool			 removed;	/* JOB_REMOVE was done */
+	CURLcode		 result;
+	enum csa_errcode	 verdict;	/* as told to the caller */
+	int64_t			 ended;		/* ns; 0: no verdict yet */
+
+	struct curl_slist	 nodes[];	/* headers; then the texts */
+};
+
+/* engine.c */
+
+/* Have a job done: here and now where the lock is free, else by its holder. */
+void	csa_engine_ask(struct csa_http_call *, enum csa_job);
+/* One turn of the driver: sleep until something comes, serve it. */
+void	csa_engine_turn(struct csa_http *, int64_t until);
+/* With the curl lock held, the state lock not. */
+void	csa_engine_notify(struct csa_waiter *, bool driving);
+
+/* sock.c: curl's view of epoll.  With the curl lock held. */
+int	csa_sock_wanted(CURL *, curl_socket_t, int what, void *http, void *);
+int	csa_sock_timer(CURLM *, long ms, void *http);
+curl_socket_t csa_sock_open(void *http, curlsocktype, struct curl_sockaddr *);
+int	csa_sock_close(void *http, curl_socket_t);
+void	csa_sock_ready(struct csa_http *, int fd, uint32_t events);
+/* What an event is about: the upper two bits of its data; 0 is evfd. */
+#define CSA_EVENT_SOCK		((uint64_t)1 << 62)
+#define CSA_EVENT_WAITER	((uint64_t)2 << 62)
+#define CSA_EVENT_KIND		((uint64_t)3 << 62)
+
+/* easy.c: one exchange as curl sees it.  With the curl lock held. */
+
+/* Hand the call to the multi handle; CURLE_OK or why not. */
+CURLcode csa_easy_start(struct csa_http_call *);
+/* Take it back; what it has come to is in the call. */
+void	csa_easy_stop(struct csa_http_call *);
+
+/* waiter.c */
+
+/* Sleep until notified or `until`, driving where nobody else does.  With the
+ * state lock held; may return early. */
+void	csa_waiter_sleep(struct csa_waiter *, int64_t until);
+/* Hand the driving over where it is ours.  With the state lock held. */
+void	csa_waiter_leave(struct csa_waiter *);
+/* Someone hung up: data is that of the event. */
+void	csa_waiter_event(struct csa_http *, uint64_t data);
+
+/* status.c */
+
+/* CSA_OK for 2xx, else what csa_http_status_error makes of it. */
+enum csa_errcode csa_http_code(int status);
+
+/* ca.c */
+
+/* NULL with err where file is unusable.  NULL or "": an empty store. */
+X509_STORE *csa_ca_load(const char *file, struct csa_err *);
+CURLcode csa_ca_use(CURL *, void *ssl_ctx, void *store);
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * status: what a provider's HTTP status means to our caller (contract.md).
+ */
+
+#include "config.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "lib/http/http_internal.h"
+
+#define MAX_RETRY_AFTER	3600	/* seconds; nobody waits longer for a chat */
+
+enum csa_errcode
+csa_http_code(int status)
+{
+	if (status >= 200 && status < 300)
+		return CSA_OK;
+	if (status == 429 || status == 503)
+		return CSA_ERR_PROVIDER_BUSY;
+	if (status == 502 || status == 504)
+		return CSA_ERR_PROVIDER_UNAVAILABLE;
+	if (status >= 500 && status < 600)
+		return CSA_ERR_PROVIDER_FAULT;
+	return CSA_ERR_PROVIDER_ERROR;
+}
+
+/* Retry-After (RFC 9110, 10.2.3): seconds or a date.  0: none or nonsense. */
+static long
+retry_after(const char *value)
+{
+	time_t	 then;
+
+	if (value == NULL)
+		return 0;
+	if (isdigit((unsigned char)value[0]))
+		return strtol(value, NULL, 10);
+	if ((then = curl_getdate(value, NULL)) == -1)
+		return 0;
+	return (long)(then - time(NULL));
+}
+
+int
+csa_http_status_error(const struct csa_http_call *c, long hint_s,
+    struct csa_err *e)
+{
+	enum csa_errcode	 code = csa_http_code(c->status);
+	long			 after;
+
+	CSA_MUST(code != CSA_OK);
+	csa_fail(e, code, c->source, NULL);
+	if (code == CSA_ERR_PROVIDER_BUSY) {
+		after = retry_after(csa_http_header(c, "retry-after"));
+		if (after <= 0)
+			after = hint_s;
+		if (after > 0)
+			e->retry_after = (int)(after < MAX_RETRY_AFTER ?
+			    after : MAX_RETRY_AFTER);
+	}
+	return csa_fail_detail(e, "%s: status %d", c->operation, c->status);
+}

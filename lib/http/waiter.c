@@ -1,0 +1,185 @@
+/*
+ * waiter: where a request thread waits, and who drives meanwhile.
+ */
+
+#include "config.h"
+
+#include <sys/epoll.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/http/http_internal.h"
+
+#define TURN_MASK	0x3fffffffU	/* what an event has room for */
+
+static struct csa_waiter *
+waiter_new(struct csa_http *h)
+{
+	struct csa_waiter	*w = csa_new(struct csa_waiter);
+	pthread_condattr_t	 attr;
+
+	CSA_MUST(pthread_condattr_init(&attr) == 0);
+	CSA_MUST(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
+	CSA_MUST(pthread_cond_init(&w->cond, &attr) == 0);
+	pthread_condattr_destroy(&attr);
+	w->http = h;
+	w->fd = -1;
+	h->waiters = csa_realloc(h->waiters, h->nwaiters + 1,
+	    sizeof(struct csa_waiter *));
+	w->slot = h->nwaiters;
+	h->waiters[h->nwaiters++] = w;
+	return w;
+}
+
+struct csa_waiter *
+csa_waiter_new(struct csa_http *h)
+{
+	struct csa_waiter	*w;
+
+	pthread_mutex_lock(&h->state);
+	if ((w = LIST_FIRST(&h->spare_waiters)) != NULL)
+		LIST_REMOVE(w, entry);
+	else
+		w = waiter_new(h);
+	pthread_mutex_unlock(&h->state);
+	return w;
+}
+
+void
+csa_waiter_free(struct csa_waiter *w)
+{
+	struct csa_http	*h;
+
+	if (w == NULL)
+		return;
+	h = w->http;
+	csa_waiter_watch(w, -1);
+	pthread_mutex_lock(&h->state);
+	CSA_MUST(h->driver != w);
+	LIST_INSERT_HEAD(&h->spare_waiters, w, entry);
+	pthread_mutex_unlock(&h->state);
+}
+
+static void
+disarm(struct csa_waiter *w)
+{
+	if (w->armed)
+		epoll_ctl(w->http->epfd, EPOLL_CTL_DEL, w->fd, NULL);
+	w->armed = false;
+}
+
+static void
+arm(struct csa_waiter *w)
+{
+	struct epoll_event	 ev = { .events = EPOLLRDHUP };
+
+	ev.data.u64 = CSA_EVENT_WAITER | w->slot |
+	    (uint64_t)(w->turn & TURN_MASK) << 32;
+	if (epoll_ctl(w->http->epfd, EPOLL_CTL_ADD, w->fd, &ev) == 0)
+		w->armed = true;
+	else
+		/* A file, say: it will never hang up. */
+		csa_debug("client descriptor not watched: %s", strerror(errno));
+}
+
+void
+csa_waiter_watch(struct csa_waiter *w, int fd)
+{
+	struct csa_http	*h = w->http;
+
+	pthread_mutex_lock(&h->state);
+	disarm(w);
+	w->turn++;
+	w->gone = false;
+	w->fd = fd;
+	if (fd != -1)
+		arm(w);
+	pthread_mutex_unlock(&h->state);
+}
+
+bool
+csa_waiter_gone(struct csa_waiter *w)
+{
+	struct csa_http	*h = w->http;
+	struct pollfd	 p = { .events = POLLRDHUP };
+	bool		 gone;
+
+	pthread_mutex_lock(&h->state);
+	p.fd = w->fd;
+	gone = w->gone;
+	pthread_mutex_unlock(&h->state);
+	/* Perhaps nobody drives, so nobody has looked. */
+	return gone || (p.fd != -1 && poll(&p, 1, 0) == 1);
+}
+
+void
+csa_waiter_event(struct csa_http *h, uint64_t data)
+{
+	uint32_t		 slot = (uint32_t)data;
+	uint32_t		 turn = (uint32_t)(data >> 32) & TURN_MASK;
+	struct csa_waiter	*w;
+	bool			 news, driving;
+
+	pthread_mutex_lock(&h->state);
+	CSA_MUST(slot < h->nwaiters);
+	w = h->waiters[slot];
+	news = w->armed && (w->turn & TURN_MASK) == turn;
+	if (news) {
+		/* Out of the set, or it would be reported forever. */
+		disarm(w);
+		w->gone = true;
+	}
+	driving = h->driver == w;
+	pthread_mutex_unlock(&h->state);
+	if (news)
+		csa_engine_notify(w, driving);
+}
+
+static void
+follow(struct csa_waiter *w, int64_t until)
+{
+	struct csa_http	*h = w->http;
+	struct timespec	 ts;
+
+	ts.tv_sec = until / 1000;
+	ts.tv_nsec = until % 1000 * 1000000;
+	LIST_INSERT_HEAD(&h->followers, w, entry);
+	pthread_cond_timedwait(&w->cond, &h->state, &ts);
+	LIST_REMOVE(w, entry);
+}
+
+void
+csa_waiter_sleep(struct csa_waiter *w, int64_t until)
+{
+	struct csa_http	*h = w->http;
+
+	if (h->driver == NULL)
+		h->driver = w;
+	if (h->driver != w) {
+		follow(w, until);
+		return;
+	}
+	w->notified = false;
+	pthread_mutex_unlock(&h->state);
+	csa_engine_turn(h, until);
+	pthread_mutex_lock(&h->state);
+}
+
+void
+csa_waiter_leave(struct csa_waiter *w)
+{
+	struct csa_http		*h = w->http;
+	struct csa_waiter	*next;
+
+	if (h->driver != w)
+		return;
+	/* The newest: its call is likely to last, and its memory is warm. */
+	h->driver = next = LIST_FIRST(&h->followers);
+	if (next != NULL)
+		pthread_cond_signal(&next->cond);
+}
