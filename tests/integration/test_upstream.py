@@ -81,7 +81,7 @@ FAULTS = [
     ("plain429", {}, 503, "provider_busy", True),
     ("reset", {}, 503, "provider_unavailable", True),
     ("truncate", {}, 503, "provider_unavailable", True),
-    ("html", {}, 502, "provider_error", False),
+    ("html", {}, 503, "provider_unavailable", True),
     ("garbage", {}, 502, "provider_error", False),
     ("wrong_type", {}, 502, "provider_error", False),
     ("hang", {}, 504, "deadline_exceeded", True),
