@@ -11,6 +11,8 @@
  *	-w S	first let S seconds pass that do not count
  *	-t S	give up on a request after S seconds (60)
  *	-K	a new connection for every request
+ *	-x MARK	put the request's number where MARK stands in path or body,
+ *		with zeros to MARK's length, so that no two are the same
  *	-m N	at most N connections in an open loop (4096)
  *	-o FILE	write the body of the first answer there
  *	-j	print only the JSON line
@@ -81,6 +83,7 @@ struct conn {
 	uint64_t		 due;	/* when the request should have gone */
 	uint64_t		 gone;	/* when it was handed to the kernel */
 	size_t			 sent;
+	struct csa_bytes	 own;	/* its request, where each differs */
 	struct csa_httpresp	 resp;
 };
 
@@ -95,6 +98,7 @@ static struct {
 	bool		 anew;		/* no keep-alive */
 	bool		 json;
 	const char	*save;
+	const char	*mark;
 } opt = { .port = 0, .clients = 4096, .timeout = 60 * CSA_NS_S };
 
 static struct csa_bytes	 request;
@@ -207,14 +211,32 @@ open_conn(struct conn *c)
 	return 0;
 }
 
+/* A copy of the request with n in the place of every mark. */
+static void
+number(struct csa_bytes *own, uint64_t n)
+{
+	const size_t	 len = strlen(opt.mark);
+	char		 digits[32];
+	char		*p;
+
+	snprintf(digits, sizeof(digits), "%0*llu", (int)len,
+	    (unsigned long long)n);
+	own->len = 0;
+	csa_add(own, request.data, request.len);
+	for (p = own->data; (p = memmem(p, own->len - (size_t)(p - own->data),
+	    opt.mark, len)) != NULL; p += len)
+		memcpy(p, digits + strlen(digits) - len, len);
+}
+
 /* Send what the socket takes; epoll tells when it takes more. */
 static int
 push(struct conn *c)
 {
-	ssize_t	 n;
+	const struct csa_bytes	*what = opt.mark != NULL ? &c->own : &request;
+	ssize_t			 n;
 
-	while (c->sent < request.len) {
-		n = send(c->fd, request.data + c->sent, request.len - c->sent,
+	while (c->sent < what->len) {
+		n = send(c->fd, what->data + c->sent, what->len - c->sent,
 		    MSG_NOSIGNAL);
 		if (n == -1)
 			return errno == EAGAIN || errno == ENOTCONN ? 0 : -1;
@@ -243,6 +265,8 @@ send_on(struct conn *c, uint64_t due)
 	c->busy = true;
 	busy++;
 	issued++;
+	if (opt.mark != NULL)
+		number(&c->own, issued);
 	if (opt.mode == MODE_OPEN && counts(c)) {
 		uint64_t now = csa_now();
 
@@ -556,10 +580,15 @@ one_option(int c, struct csa_bytes *headers)
 	case 'H':
 		csa_addf(headers, "%s\r\n", optarg);
 		break;
+	case 'x':
+		opt.mark = optarg;
+		if (strlen(optarg) < 4 || strlen(optarg) > 20)
+			csa_die("-x: four to twenty characters");
+		break;
 	default:
 		csa_die("usage: -p PORT -u PATH (-r RATE | -c N | -n N) "
 		    "[-d S] [-w S] [-t S] [-m N] [-b BODY] "
-		    "[-H 'Name: value'] [-K] [-o FILE] [-j]");
+		    "[-H 'Name: value'] [-K] [-x MARK] [-o FILE] [-j]");
 	}
 }
 
@@ -571,7 +600,7 @@ options(int argc, char **argv)
 	int			 c;
 
 	csa_add(&headers, "", 0);
-	while ((c = getopt(argc, argv, "b:c:d:jm:n:o:p:r:t:u:w:H:K")) != -1) {
+	while ((c = getopt(argc, argv, "b:c:d:jm:n:o:p:r:t:u:w:x:H:K")) != -1) {
 		if (c == 'u')
 			path = optarg;
 		else if (c == 'b')

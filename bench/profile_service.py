@@ -1,0 +1,115 @@
+"""What dominates: perf and strace on a service under the chat load."""
+
+import collections
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import harness
+
+SECONDS = 4
+
+
+def dominates(bench, service):
+    """Print where a chat's CPU goes. Says so where a tool is missing."""
+    bench.upstream.delays({})
+    service.start(bench.upstream)
+    try:
+        bench.chat(service, "-c", 16, "-d", 1)
+        print("\nWhat dominates in %s (c=16, upstream at 0 ms)" % service.name)
+        shares_by_thread(bench, service)
+        with_perf(bench, service)
+        with_strace(bench, service)
+    finally:
+        service.stop()
+
+
+def busy_load(bench, service):
+    return subprocess.Popen(
+        [bench.load.program, "-j", "-p", str(service.port), "-u", "/chat",
+         "-b", bench.chat_body, "-H", "X-Internal-API-Key: bench-key",
+         "-c", "16", "-d", str(SECONDS + 1)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def thread_name(pid, tid):
+    try:
+        with open("/proc/%d/task/%d/comm" % (pid, tid)) as f:
+            return f.read().strip()
+    except OSError:
+        return "?"
+
+
+def shares_by_thread(bench, service):
+    """CPU by thread name: engine, request threads, web server."""
+    pids = service.own() + service.front()
+    before = harness.cpu_by_thread(pids)
+    got = bench.chat(service, "-c", 16, "-d", SECONDS)
+    after = harness.cpu_by_thread(pids)
+    by_name = collections.Counter()
+    for (pid, tid), ns in after.items():
+        by_name[thread_name(pid, tid)] += ns - before.get((pid, tid), 0)
+    print("  CPU s/1,000 by thread: " + ", ".join(
+        "%s %.3f" % (name, ns / 1e6 / max(1, got["requests"]))
+        for name, ns in by_name.most_common(8)))
+
+
+def with_perf(bench, service):
+    if not shutil.which("perf"):
+        print("  perf is not installed (package linux-perf)")
+        return
+    data = os.path.join(bench.workdir, "perf.data")
+    pids = ",".join(str(p) for p in service.own())
+    load = busy_load(bench, service)
+    record = subprocess.run(
+        ["perf", "record", "-q", "-e", "cpu-clock", "-F", "997", "-o", data,
+         "-p", pids, "--", "sleep", str(SECONDS)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    load.wait()
+    if record.returncode != 0:
+        print("  perf: " + (record.stderr.strip().splitlines() or ["?"])[-1])
+        return
+    for title, keys, top in (("by object", "dso", 12),
+                             ("by function", "dso,symbol", 30)):
+        out = subprocess.run(
+            ["perf", "report", "-i", data, "--stdio", "--sort", keys,
+             "--percent-limit", "0.5"], stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True).stdout
+        print("  perf, " + title)
+        lines = [line.strip() for line in out.splitlines()
+                 if re.match(r"\s+\d+\.\d+%", line)]
+        for line in lines[:top]:
+            print("    " + line)
+
+
+def with_strace(bench, service):
+    if not shutil.which("strace"):
+        print("  strace is not installed")
+        return
+    out = os.path.join(bench.workdir, "strace.txt")
+    argv = ["strace", "-f", "-c", "-o", out]
+    for pid in service.own():
+        argv += ["-p", str(pid)]
+    trace = subprocess.Popen(argv, stdout=subprocess.DEVNULL,
+                             stderr=subprocess.DEVNULL)
+    time.sleep(1)
+    got = bench.chat(service, "-c", 16, "-d", SECONDS)
+    trace.send_signal(signal.SIGINT)
+    trace.wait()
+    print("  system calls a chat (%d chats)" % got["requests"])
+    for name, count in calls_in(harness.tail(out, 200))[:14]:
+        print("    %6.2f %s" % (count / max(1, got["requests"]), name))
+
+
+def calls_in(text):
+    """[(name, calls), ...] of an `strace -c` table, the most first."""
+    rows = []
+    for line in text.splitlines():
+        m = re.match(r"\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\S+)$",
+                     line)
+        if m and m[2] != "total":
+            rows.append((m[2], int(m[1])))
+    return sorted(rows, key=lambda r: -r[1])
