@@ -53,12 +53,12 @@ class Process:
     def alive(self):
         return self.popen.poll() is None
 
-    def signal(self, number):
+    def kill(self, number):
         if self.alive():
             os.kill(self.pid, number)
 
     def stop(self, number=signal.SIGTERM, timeout=40):
-        self.signal(number)
+        self.kill(number)
         try:
             self.popen.wait(timeout)
         except subprocess.TimeoutExpired:
