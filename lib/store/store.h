@@ -39,7 +39,10 @@ struct csa_ids {
 /* A passage found by full text. */
 struct csa_text_hit {
 	struct csa_chunk chunk;		/* without vec */
-	double		 score;		/* what the hits are sorted by, >= 0 */
+	double		 score;		/* what the hits are sorted by: bm25 and
+					 * what is added for a passage that has
+					 * all the words, has them together, or
+					 * in its title; >= bm25 */
 	double		 bm25;		/* >= 0, larger is better */
 };
 
@@ -48,6 +51,7 @@ struct csa_term {
 	const char	*text;		/* as indexed: folded and stemmed */
 	double		 idf;		/* ln(1 + (N - df + .5) / (df + .5)) */
 	uint64_t	 df;		/* chunks of the bot that have it */
+	bool		 prefix;	/* text begins the words that match */
 };
 
 struct csa_text_result {

@@ -1,0 +1,170 @@
+/*
+ * store_sqlite: what the files of the SQLite driver share, and nobody else.
+ *
+ * store_sqlite.c		opening, storing, reading
+ * store_sqlite_conn.c		connections: open, pool, lock, statements, errors
+ * store_sqlite_schema.c	the tables and their migrations
+ * store_sqlite_search.c	a question's way into MATCH and back
+ * store_sqlite_rank.c		the score of a passage
+ * store_sqlite_vec.c		stored vectors
+ */
+
+#ifndef CSA_STORE_STORE_SQLITE_H
+#define CSA_STORE_STORE_SQLITE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <sqlite3.h>
+
+#include "lib/store/store.h"
+
+enum csa_stmt {
+#define STMT(name, sql)	CSA_STMT_##name,
+#include "lib/store/statements.def"
+#undef STMT
+	CSA_STMT__MAX
+};
+
+struct csa_ranking;
+
+/* One open file; serves one thread at a time. */
+struct csa_conn {
+	struct csa_conn	*next;		/* in the pool, last used first */
+	char		*path;
+	dev_t		 dev;		/* of the file when it was opened, so */
+	ino_t		 ino;		/* that one put in its place is noticed */
+	sqlite3		*db;
+	sqlite3_stmt	*st[CSA_STMT__MAX];
+	int		 lock;		/* descriptor of the lock file, or -1 */
+	int64_t		 deadline;	/* of the request that has it */
+	int		 wal_pages;	/* in the WAL after the last commit */
+	bool		 broken;	/* to be closed, not kept */
+	struct csa_ranking *rank;
+};
+
+struct csa_sqlite {
+	struct csa_store store;
+	char		*dir;
+	long		 keep;		/* idle connections, at most */
+	pthread_mutex_t	 mutex;		/* of the next two */
+	struct csa_conn	*idle;
+	long		 nidle;
+};
+
+/*
+ * The scope's connection: 1, 0 where the bot has no file and create is false, or
+ * -1.  It must go back with csa_conn_give.
+ */
+int	csa_conn_take(struct csa_sqlite *, struct csa_ctx *,
+	    const struct csa_scope *, bool create, struct csa_conn **,
+	    struct csa_err *) CSA_MUSTCHECK;
+void	csa_conn_give(struct csa_sqlite *, struct csa_conn *);
+
+/* data_dir/bots, made where it is missing, and no connection yet.  0 or -1. */
+int	csa_pool_init(struct csa_sqlite *, const char *data_dir, long keep,
+	    struct csa_err *) CSA_MUSTCHECK;
+void	csa_pool_fini(struct csa_sqlite *);
+
+/*
+ * The one lock of the file, over all threads and processes, for whoever writes or
+ * checkpoints.  SQLite before 3.51.3 can corrupt a WAL that two connections commit to
+ * and checkpoint at the same moment (guide/reliability.md, finding 2).  Waits
+ * until the deadline.
+ */
+int	csa_conn_lock(struct csa_conn *, struct csa_err *) CSA_MUSTCHECK;
+void	csa_conn_unlock(struct csa_conn *);
+
+/* With the lock held, after a commit: shorten the WAL where it has grown. */
+void	csa_conn_checkpoint(struct csa_conn *);
+
+/* The statement, ready to be bound; NULL where it can't be prepared. */
+sqlite3_stmt *csa_stmt(struct csa_conn *, enum csa_stmt);
+/* Step once and reset: 0, or -1 for anything but SQLITE_DONE and SQLITE_ROW. */
+int	csa_run(sqlite3_stmt *);	/* NULL gives -1 */
+/* Let go of a statement; returns -1 where the step before had failed. */
+int	csa_done(sqlite3_stmt *, int rc);
+
+/* BEGIN, and whatever ends it; none of them touches err. */
+int	csa_begin(struct csa_conn *, bool write);
+int	csa_commit(struct csa_conn *);
+void	csa_rollback(struct csa_conn *);
+
+/* Say in err what SQLite's last error means.  Returns -1. */
+int	csa_conn_fail(struct csa_conn *, const char *doing, struct csa_err *);
+
+/* Bind what lives until the statement is reset. */
+void	csa_bind_text(sqlite3_stmt *, int at, const char *s);
+void	csa_bind_textn(sqlite3_stmt *, int at, const char *s, size_t n);
+
+/*
+ * Bring the file to this program's schema.  1, 0 where it is empty and create is
+ * false, -1 (a newer schema, a foreign file, an SQLite error).
+ */
+int	csa_schema(struct csa_conn *, bool create, struct csa_err *)
+	    CSA_MUSTCHECK;
+
+/* Read the chunk of st's row, which CHUNK_BY_... has selected. */
+void	csa_read_chunk(struct csa_arena *, sqlite3_stmt *, struct csa_chunk *);
+
+/* meta's value of that name: 0 and *v, or -1. */
+int	csa_meta(struct csa_conn *, const char *name, int64_t *v);
+
+/* ---- ranking ---- */
+
+#define CSA_TERMS_MAX	64		/* of one question */
+#define CSA_BM25_K1	1.2
+
+/* A passage that may be among the best, and what speaks for it. */
+struct csa_candidate {
+	int64_t		 row;
+	double		 bm25;
+	double		 coverage;	/* share of the question's idf in it */
+	double		 title;		/* ... in its title */
+	double		 near;		/* neighbors in the question near here */
+	double		 score;
+};
+
+struct csa_ranking {
+	int64_t		 deadline;
+	int		 nterms;
+	bool		 ready;		/* the figures below are there */
+	double		 n;		/* chunks of the bot */
+	double		 mean;		/* their mean length, in words */
+	double		 df[CSA_TERMS_MAX];
+	double		 idf[CSA_TERMS_MAX];
+	double		 sum_idf;
+	struct csa_candidate *best;	/* a heap, worst first, while it grows */
+	size_t		 nbest, want, size;
+	void		*near;		/* buffers of the positions */
+};
+
+/* Make csa_rank known to the connection.  Returns an SQLite code. */
+int	csa_rank_register(struct csa_conn *);
+void	csa_rank_free(struct csa_conn *);
+
+/* Before MATCH: forget the last question, keep the want best of this one. */
+void	csa_rank_start(struct csa_conn *, int nterms, size_t want);
+/* After it: best first.  idf and df are those of n chunks without any match
+ * where no row has passed. */
+void	csa_rank_finish(struct csa_conn *, int64_t n);
+
+/* The parts of the driver, for its table. */
+int	csa_sqlite_search(struct csa_store *, struct csa_ctx *,
+	    const struct csa_scope *, const char *, size_t,
+	    struct csa_text_result *, struct csa_err *) CSA_MUSTCHECK;
+int	csa_sqlite_scan_vectors(struct csa_store *, struct csa_ctx *,
+	    const struct csa_scope *, const char *, int64_t,
+	    bool (*)(void *, const struct csa_stored_vec *), void *,
+	    struct csa_err *) CSA_MUSTCHECK;
+int	csa_sqlite_vector_rows(struct csa_store *, struct csa_ctx *,
+	    const struct csa_scope *, const char *, int64_t **, size_t *,
+	    struct csa_err *) CSA_MUSTCHECK;
+int	csa_sqlite_vectors_by_row(struct csa_store *, struct csa_ctx *,
+	    const struct csa_scope *, const int64_t *, size_t, const float **,
+	    size_t, struct csa_err *) CSA_MUSTCHECK;
+
+#endif
