@@ -20,7 +20,8 @@
 
 /*
  * Parse n bytes.  NULL with err (BAD_REQUEST, source client) that says what is
- * wrong at which byte, line and column.  Returns: yours to csa_json_free.
+ * wrong at which byte (from 0), line and column (from 1); a text that is just null
+ * is refused as well, json-c's null being NULL.  Returns: yours to csa_json_free.
  */
 struct json_object *
 	csa_json_parse(const char *s, size_t n, const struct csa_json_limits *,
@@ -35,8 +36,9 @@ void	csa_json_free(struct json_object *);		/* NULL is fine */
  * Optional fields of object o.  at is o's own path for messages ("" at the top,
  * "config_params"); the path given out is at.name.  Return 1 and the value, 0
  * where the field is absent or null, -1 with err BAD_REQUEST ("config_params.
- * temperature must be a number") where the type is another.  Numbers out of range
- * give INVALID_VALUE with the range.  Strings are borrowed from o.
+ * temperature must be a number") where the type is another, or o is no object.
+ * Numbers out of range give INVALID_VALUE with the range; 2.0 is an integer.
+ * Strings are borrowed from o.
  */
 int	csa_json_str(struct json_object *o, const char *at, const char *name,
 	    const char **s, size_t *n, struct csa_err *);
@@ -53,7 +55,8 @@ int	csa_json_obj(struct json_object *o, const char *at, const char *name,
 
 /*
  * For replies: walk o along path, names and [n] steps ("candidates[0].content.
- * parts"), and return what is there, or NULL.  The getters below return a default
+ * parts"), and return what is there, or NULL.  path is the program's own, a step
+ * below 128 bytes: a malformed one is a panic.  The getters below return a default
  * where it is missing or of another type.
  */
 struct json_object *

@@ -8,7 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* 0 and *v, or -1: not a decimal integer, or outside min..max. */
+/*
+ * 0 and *v, or -1: not a number, or outside min..max.  An integer is digits with
+ * or without a minus; a double is written as in JSON, the decimal sign a point
+ * whatever the locale says.  No blanks, no plus, no hex, no inf.
+ */
 int	csa_parse_int(const char *s, int64_t min, int64_t max, int64_t *v);
 int	csa_parse_double(const char *s, double min, double max, double *v);
 

@@ -11,6 +11,8 @@
 
 #include <stddef.h>
 
+struct csa_buf;
+
 struct csa_numarr {
 	const char	*s;		/* from '[' */
 	size_t		 n;		/* to and with ']' */
@@ -19,8 +21,8 @@ struct csa_numarr {
 
 /*
  * Check the JSON array of finite numbers that starts at s (which must be '[').
- * Returns 0 and fills in a, or -1 for anything but numbers, NaN and 1e999
- * included.  max bounds the count.
+ * Returns 0 and fills in a, or -1 for anything but numbers that a float can hold:
+ * NaN, 1e999 and 1e39 are none.  An empty array is one.  max bounds the count.
  */
 int	csa_numarr_scan(const char *s, size_t n, size_t max,
 	    struct csa_numarr *a);
@@ -29,8 +31,9 @@ int	csa_numarr_scan(const char *s, size_t n, size_t max,
  * Find the value of the first member called name in the JSON text s, at any
  * depth, that starts at or after *pos, skipping over strings correctly.  Returns a
  * pointer to the first byte of its value and moves *pos past the name, or NULL.
- * The text must be JSON (csa_json_check it, or treat any later misfit as
- * nonsense).
+ * *pos must not be inside a string.  Names are compared as they are written: one
+ * with escapes in it is not found.  The text must be JSON (csa_json_check it, or
+ * treat any later misfit as nonsense).
  */
 const char *
 	csa_json_find(const char *s, size_t n, const char *name, size_t *pos);
@@ -38,8 +41,10 @@ const char *
 /* Read a checked array into f[0] to f[count - 1].  Correctly rounded. */
 void	csa_numarr_floats(const struct csa_numarr *a, float *f);
 
-/* The JSON text of f with blanks left out; appended to b.  9 digits. */
-struct csa_buf;
+/*
+ * Append f as JSON text without blanks, in up to 9 digits: each number reads back
+ * as the same float.  What is not finite becomes 0.
+ */
 void	csa_numarr_write(struct csa_buf *b, const float *f, size_t count);
 
 /* Append a's text without its white space. */

@@ -15,14 +15,21 @@ bool	csa_utf8_valid(const char *s, size_t n, size_t *where);
 
 /*
  * Decode the character at s (n > 0 bytes left, valid UTF-8).  Returns its
- * length, 1 to 4, and sets *cp.
+ * length, 1 to 4, and sets *cp.  What is not UTF-8 after all is one byte long
+ * and U+FFFD; nothing behind the n bytes is looked at.
  */
 size_t	csa_utf8_decode(const char *s, size_t n, uint32_t *cp);
 
 /* The largest length <= max at which s can be cut between two characters. */
 size_t	csa_utf8_cut(const char *s, size_t n, size_t max);
 
-/* Has s nothing but white space (ASCII and Unicode spaces, BOM) in it? */
+/*
+ * White space: the property White_Space, and what shows as nothing as well
+ * (zero width space, word joiner, BOM).  csa_utf8_skip returns how many bytes of
+ * it s begins with; csa_utf8_blank, whether s has nothing else in it.
+ */
+bool	csa_utf8_space(uint32_t cp);
+size_t	csa_utf8_skip(const char *s, size_t n);
 bool	csa_utf8_blank(const char *s, size_t n);
 
 #endif

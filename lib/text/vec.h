@@ -20,8 +20,9 @@ struct csa_vec {
 };
 
 /*
- * v's floats, made in the arena where there are none yet.  With unit, scaled to
- * length 1 (cosine); returns NULL for a vector without length (all zero).
+ * v's floats, made in the arena where there are none yet, and kept in v.  With
+ * unit, a copy of them in the arena scaled to length 1 (cosine), or NULL for a
+ * vector without length (all zero, or not finite).  v->dim must be the text's count.
  */
 const float *csa_vec_floats(struct csa_arena *, struct csa_vec *v, int unit);
 

@@ -1,0 +1,99 @@
+#include "config.h"
+
+#include <sys/random.h>
+#include <sys/types.h>
+
+#include <errno.h>
+#include <limits.h>
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+
+#include "lib/base/must.h"
+#include "lib/text/digest.h"
+
+void
+csa_sha256(const void *data, size_t n, struct csa_digest *d)
+{
+	unsigned	 len = 0;
+
+	CSA_MUST(EVP_Digest(data, n, d->b, &len, EVP_sha256(), NULL) == 1);
+	CSA_MUST(len == sizeof(d->b));
+}
+
+void
+csa_hex(const uint8_t *b, size_t n, char *out)
+{
+	static const char	 hex[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < n; i++) {
+		*out++ = hex[b[i] >> 4];
+		*out++ = hex[b[i] & 15];
+	}
+	*out = '\0';
+}
+
+static int
+nibble(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+int
+csa_unhex(const char *s, uint8_t *b, size_t n)
+{
+	int	 hi, lo;
+
+	for (size_t i = 0; i < n; i++, s += 2) {
+		/* The order matters: s may end after its first digit. */
+		if ((hi = nibble(s[0])) == -1 || (lo = nibble(s[1])) == -1)
+			return -1;
+		b[i] = (uint8_t)(hi << 4 | lo);
+	}
+	return *s == '\0' ? 0 : -1;
+}
+
+bool
+csa_digest_eq(const struct csa_digest *a, const struct csa_digest *b)
+{
+	return CRYPTO_memcmp(a->b, b->b, sizeof(a->b)) == 0;
+}
+
+/* Where libcrypto has no randomness to give, the kernel is asked. */
+static void
+kernel_random(unsigned char *b, size_t n)
+{
+	ssize_t	 got;
+
+	while (n > 0) {
+		got = getrandom(b, n, 0);
+		CSA_MUST(got > 0 || errno == EINTR);
+		if (got > 0) {
+			b += got;
+			n -= (size_t)got;
+		}
+	}
+}
+
+void
+csa_random(void *b, size_t n)
+{
+	if (n > INT_MAX || RAND_bytes(b, (int)n) != 1)
+		kernel_random(b, n);
+}
+
+void
+csa_random_id(char out[33])
+{
+	uint8_t	 b[16];
+
+	csa_random(b, sizeof(b));
+	csa_hex(b, sizeof(b), out);
+}
