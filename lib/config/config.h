@@ -36,9 +36,18 @@ struct csa_config {
  * Read file (NULL: only defaults and the environment), then the environment, and
  * check it all.  Strings are never NULL; one without a value is "".  On failure
  * NULL, with every complaint written to errors ("FILE:LINE: threads: 0 is not in
- * 1..4096"); a secret's value is never among them.
+ * 1..4096"); a secret's value is never among them.  On success there may be
+ * lines that begin with "warning: ".
+ *
+ * Besides the three fields above these are filled in: openai_base_url where only
+ * a key was given, openai_embedding_base_url where it is the same one, and
+ * embedding_model_name where there is an embedder.  Addresses have their scheme
+ * and no slash at the end.
  */
 struct csa_config *csa_config_load(const char *file, FILE *errors);
+/* The same from an open file (NULL: none) that complaints call name. */
+struct csa_config *csa_config_load_stream(FILE *, const char *name,
+	    FILE *errors);
 void	csa_config_free(struct csa_config *);
 
 /* name = value for every option, secrets as (set) or (not set). */
