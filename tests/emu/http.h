@@ -1,0 +1,21 @@
+#ifndef EMU_HTTP_H
+#define EMU_HTTP_H
+
+#include <stdint.h>
+
+struct emu_listen {
+	uint16_t	 port;		/* 0: any free one */
+	unsigned	 threads;
+	unsigned	 idle_timeout;	/* seconds; 0: never */
+	char		*cert, *key;	/* PEM text, both or none */
+	int		 verbose_fd;	/* -1: no access log */
+};
+
+/*
+ * Serve on 127.0.0.1 until emu_http_stop.  Returns the port, or exits with a
+ * message.  After the stop no callback runs any more.
+ */
+uint16_t emu_http_start(const struct emu_listen *);
+void	emu_http_stop(void);
+
+#endif

@@ -1,0 +1,439 @@
+/* The control plane: indexes, in the model of either API generation. */
+#include "config.h"
+
+#include <ctype.h>
+#include <err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/emu/emu.h"
+#include "tests/emu/pinecone.h"
+#include "tests/emu/vendors.h"
+
+#define MAXDIM	20000
+
+static const char *const metrics[] = {
+	[EMU_COSINE] = "cosine", [EMU_DOT] = "dotproduct",
+	[EMU_EUCLIDEAN] = "euclidean",
+};
+
+static struct emu_index *all;
+
+const char *
+emu_metric_name(enum emu_metric m)
+{
+	return metrics[m];
+}
+
+static int
+metric_by_name(const char *name, enum emu_metric *out)
+{
+	int i;
+
+	for (i = 0; i < 3; i++)
+		if (strcmp(metrics[i], name) == 0) {
+			*out = (enum emu_metric)i;
+			return 0;
+		}
+	return -1;
+}
+
+struct emu_index *
+emu_index_first(void)
+{
+	return all;
+}
+
+struct emu_index *
+emu_index_find(const char *name)
+{
+	struct emu_index *ix;
+
+	for (ix = all; ix != NULL; ix = ix->next)
+		if (strcmp(ix->name, name) == 0)
+			return ix;
+	return NULL;
+}
+
+static struct emu_index *
+add(const char *name, size_t dim, enum emu_metric metric)
+{
+	struct emu_index *ix, **at;
+
+	ix = emu_calloc(1, sizeof(*ix));
+	(void)snprintf(ix->name, sizeof(ix->name), "%s", name);
+	(void)snprintf(ix->cloud, sizeof(ix->cloud), "aws");
+	(void)snprintf(ix->region, sizeof(ix->region), "us-east-1");
+	ix->dim = dim;
+	ix->metric = metric;
+	for (at = &all; *at != NULL; at = &(*at)->next)
+		continue;
+	*at = ix;
+	return ix;
+}
+
+static void
+destroy(struct emu_index *ix)
+{
+	struct emu_index **at;
+
+	for (at = &all; *at != ix; at = &(*at)->next)
+		continue;
+	*at = ix->next;
+	emu_ns_drop_all(ix);
+	json_object_put(ix->tags);
+	json_object_put(ix->embed);
+	free(ix);
+}
+
+/* 1 to 45 of a-z, 0-9 and '-', no dash at either end. */
+static bool
+name_ok(const char *s)
+{
+	size_t n = strlen(s);
+
+	return n >= 1 && n <= 45 &&
+	    strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == n &&
+	    s[0] != '-' && s[n - 1] != '-';
+}
+
+void
+emu_pinecone_index_option(const char *arg)
+{
+	char name[64], metric[20];
+	enum emu_metric m;
+	unsigned dim;
+
+	if (sscanf(arg, "%63[^:]:%u:%19s", name, &dim, metric) != 3 ||
+	    !name_ok(name) || dim > MAXDIM ||
+	    metric_by_name(metric, &m) == -1 || emu_index_find(name) != NULL)
+		errx(2, "--index %s: NAME:DIM:METRIC is wanted, METRIC cosine, "
+		    "dotproduct or euclidean, DIM 0 for sparse", arg);
+	add(name, dim, m)->fixed = true;
+}
+
+void
+emu_pinecone_reset(void)
+{
+	struct emu_index *ix, *next;
+
+	emu_store_write();
+	for (ix = all; ix != NULL; ix = next) {
+		next = ix->next;
+		if (ix->fixed) {
+			emu_ns_drop_all(ix);
+			ix->guarded = false;
+		} else {
+			destroy(ix);
+		}
+	}
+	emu_store_unlock();
+}
+
+void
+emu_pinecone_finish(void)
+{
+	emu_store_write();
+	while (all != NULL)
+		destroy(all);
+	emu_store_unlock();
+}
+
+static void
+write_json(struct emu_buf *b, const char *name, struct json_object *o)
+{
+	if (o == NULL)
+		return;
+	emu_buf_addf(b, ",\"%s\":", name);
+	emu_buf_adds(b, json_object_to_json_string_ext(o,
+	    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+/* The first index is at the root, so that the plain base URL is its host. */
+static void
+write_host(struct emu_buf *b, const struct emu_index *ix)
+{
+	emu_buf_addf(b, ",\"host\":\"%s%s%s\"", emu_opt.base_url,
+	    ix == all ? "" : "/_ix/", ix == all ? "" : ix->name);
+}
+
+static void
+write_classic(struct emu_buf *b, const struct emu_index *ix)
+{
+	if (ix->dim != 0)
+		emu_buf_addf(b, ",\"dimension\":%zu", ix->dim);
+	emu_buf_addf(b, ",\"metric\":\"%s\",\"vector_type\":\"%s\","
+	    "\"spec\":{\"serverless\":{\"cloud\":\"%s\",\"region\":\"%s\","
+	    "\"read_capacity\":{\"mode\":\"OnDemand\",\"status\":"
+	    "{\"state\":\"Ready\"}}}}", metrics[ix->metric],
+	    ix->dim != 0 ? "dense" : "sparse", ix->cloud, ix->region);
+	write_json(b, "embed", ix->embed);
+}
+
+/* From 2026-07 on: what is searchable is fields of a schema. */
+static void
+write_modern(struct emu_buf *b, const struct emu_index *ix)
+{
+	struct json_object *map = emu_pine_get(ix->embed, "field_map");
+
+	emu_buf_addf(b, ",\"deployment\":{\"deployment_type\":\"managed\","
+	    "\"cloud\":\"%s\",\"region\":\"%s\",\"environment\":"
+	    "\"aped-emu\"},\"schema\":{\"fields\":{", ix->cloud, ix->region);
+	if (ix->dim != 0)
+		emu_buf_addf(b, "\"_values\":{\"type\":\"dense_vector\","
+		    "\"dimension\":%zu,\"metric\":\"%s\"}", ix->dim,
+		    metrics[ix->metric]);
+	else
+		emu_buf_adds(b, "\"_sparse_values\":{\"type\":"
+		    "\"sparse_vector\",\"metric\":\"dotproduct\"}");
+	if (emu_pine_str(map, "text") != NULL) {
+		emu_buf_adds(b, ",");
+		emu_buf_jsons(b, emu_pine_str(map, "text"));
+		emu_buf_adds(b, ":{\"type\":\"semantic_text\",\"model\":");
+		emu_buf_jsons(b, emu_pine_str(ix->embed, "model"));
+		emu_buf_addf(b, ",\"metric\":\"%s\",\"dimension\":%zu}",
+		    metrics[ix->metric], ix->dim);
+	}
+	emu_buf_adds(b, "}},\"read_capacity\":{\"mode\":\"OnDemand\","
+	    "\"status\":{\"state\":\"Ready\"}}");
+}
+
+static void
+write_index(struct emu_pine *p, const struct emu_index *ix)
+{
+	struct emu_buf *b = &p->rq->rep.body;
+
+	emu_buf_addf(b, "{\"name\":\"%s\"", ix->name);
+	write_host(b, ix);
+	if (p->modern)
+		write_modern(b, ix);
+	else
+		write_classic(b, ix);
+	write_json(b, "tags", ix->tags);
+	emu_buf_addf(b, ",\"deletion_protection\":\"%s\",\"status\":{"
+	    "\"ready\":true,\"state\":\"Ready\"}}",
+	    ix->guarded ? "enabled" : "disabled");
+}
+
+/* What a create request says, of either generation. */
+struct wanted {
+	const char	*name, *metric, *type, *cloud, *region;
+	struct json_object *dim, *embed;
+};
+
+static void
+read_classic(struct json_object *req, struct wanted *w)
+{
+	struct json_object *sl = emu_pine_get(emu_pine_get(req, "spec"),
+	    "serverless");
+
+	w->metric = emu_pine_str(req, "metric");
+	w->type = emu_pine_str(req, "vector_type");
+	w->dim = emu_pine_get(req, "dimension");
+	w->cloud = emu_pine_str(sl, "cloud");
+	w->region = emu_pine_str(sl, "region");
+}
+
+static void
+read_modern(struct json_object *req, struct wanted *w)
+{
+	struct json_object *fields = emu_pine_get(emu_pine_get(req, "schema"),
+	    "fields"), *dep = emu_pine_get(req, "deployment");
+	const char *type;
+
+	w->type = "sparse";
+	w->cloud = emu_pine_str(dep, "cloud");
+	w->region = emu_pine_str(dep, "region");
+	if (!json_object_is_type(fields, json_type_object))
+		return;
+	json_object_object_foreach(fields, key, f) {
+		(void)key;
+		type = emu_pine_str(f, "type");
+		if (type == NULL || strcmp(type, "dense_vector") != 0)
+			continue;
+		w->type = "dense";
+		w->dim = emu_pine_get(f, "dimension");
+		w->metric = emu_pine_str(f, "metric");
+	}
+}
+
+static void
+read_for_model(struct json_object *req, struct wanted *w)
+{
+	w->embed = emu_pine_get(req, "embed");
+	w->metric = emu_pine_str(w->embed, "metric");
+	w->dim = emu_pine_get(w->embed, "dimension");
+	w->cloud = emu_pine_str(req, "cloud");
+	w->region = emu_pine_str(req, "region");
+	if (emu_pine_str(w->embed, "model") != NULL &&
+	    strstr(emu_pine_str(w->embed, "model"), "sparse") != NULL)
+		w->type = "sparse";
+}
+
+static int
+check_wanted(struct emu_pine *p, const struct wanted *w,
+    enum emu_metric *metric, size_t *dim)
+{
+	bool sparse = w->type != NULL && strcmp(w->type, "sparse") == 0;
+
+	if (w->name == NULL || !name_ok(w->name))
+		return emu_pine_fail(p, 400, "Name must consist of lower case "
+		    "alphanumeric characters or '-'");
+	if (emu_index_find(w->name) != NULL)
+		return emu_pine_fail(p, 409, "Resource already exists");
+	*metric = sparse ? EMU_DOT : EMU_COSINE;
+	if (w->metric != NULL && metric_by_name(w->metric, metric) == -1)
+		return emu_pine_fail(p, 400, "Invalid metric %.40s",
+		    w->metric);
+	if (sparse && (*metric != EMU_DOT || (w->dim != NULL &&
+	    w->embed == NULL)))
+		return emu_pine_fail(p, 400, "A sparse index has the metric "
+		    "dotproduct and no dimension");
+	*dim = sparse ? 0 : w->embed != NULL ? 1024 : 0;
+	if (!sparse && w->dim != NULL)
+		*dim = json_object_get_int(w->dim) > 0 ?
+		    (size_t)json_object_get_int(w->dim) : 0;
+	if (!sparse && (*dim == 0 || *dim > MAXDIM))
+		return emu_pine_fail(p, 400, "Dimension must be between 1 and "
+		    "%d", MAXDIM);
+	return 0;
+}
+
+static struct json_object *
+copy_of(struct json_object *o)
+{
+	struct json_object *copy = NULL;
+
+	if (o != NULL)
+		(void)json_object_deep_copy(o, &copy, NULL);
+	return copy;
+}
+
+static bool
+guards(struct json_object *req)
+{
+	const char *s = emu_pine_str(req, "deletion_protection");
+
+	return s != NULL && strcmp(s, "enabled") == 0;
+}
+
+static void
+create(struct emu_pine *p, bool for_model)
+{
+	struct json_object *req = p->rq->json;
+	struct wanted w = { .name = emu_pine_str(req, "name") };
+	struct emu_index *ix;
+	enum emu_metric metric = EMU_COSINE;
+	size_t dim = 0;
+
+	if (for_model)
+		read_for_model(req, &w);
+	else if (emu_pine_get(req, "schema") != NULL)
+		read_modern(req, &w);
+	else
+		read_classic(req, &w);
+	if (check_wanted(p, &w, &metric, &dim) == -1)
+		return;
+	ix = add(w.name, dim, metric);
+	ix->guarded = guards(req);
+	ix->tags = copy_of(emu_pine_get(req, "tags"));
+	ix->embed = copy_of(w.embed);
+	if (w.cloud != NULL)
+		(void)snprintf(ix->cloud, sizeof(ix->cloud), "%s", w.cloud);
+	if (w.region != NULL)
+		(void)snprintf(ix->region, sizeof(ix->region), "%s", w.region);
+	emu_reply_json(p->rq, 201);
+	write_index(p, ix);
+}
+
+/* A tag set to "" goes away. */
+static void
+merge_tags(struct emu_index *ix, struct json_object *tags)
+{
+	if (!json_object_is_type(tags, json_type_object))
+		return;
+	if (ix->tags == NULL)
+		ix->tags = json_object_new_object();
+	json_object_object_foreach(tags, key, v) {
+		if (json_object_get_string_len(v) == 0)
+			json_object_object_del(ix->tags, key);
+		else
+			json_object_object_add(ix->tags, key, copy_of(v));
+	}
+}
+
+static void
+configure(struct emu_pine *p, struct emu_index *ix)
+{
+	struct json_object *req = p->rq->json, *embed;
+
+	if (emu_pine_str(req, "deletion_protection") != NULL)
+		ix->guarded = guards(req);
+	merge_tags(ix, emu_pine_get(req, "tags"));
+	if ((embed = emu_pine_get(req, "embed")) != NULL) {
+		json_object_put(ix->embed);
+		ix->embed = copy_of(embed);
+	}
+	emu_reply_json(p->rq, 200);
+	write_index(p, ix);
+}
+
+static void
+one(struct emu_pine *p, const char *name)
+{
+	struct emu_index *ix = emu_index_find(name);
+	const char *m = p->rq->method;
+
+	if (ix == NULL) {
+		(void)emu_pine_fail(p, 404, "Resource %.60s not found", name);
+	} else if (strcmp(m, "PATCH") == 0) {
+		configure(p, ix);
+	} else if (strcmp(m, "DELETE") == 0) {
+		if (ix->guarded) {
+			(void)emu_pine_fail(p, 403, "Deletion protection is "
+			    "enabled for this index. Disable deletion "
+			    "protection before retrying.");
+			return;
+		}
+		destroy(ix);
+		emu_reply(p->rq, 202, NULL);
+	} else {
+		emu_reply_json(p->rq, 200);
+		write_index(p, ix);
+	}
+}
+
+static void
+list(struct emu_pine *p)
+{
+	struct emu_index *ix;
+
+	emu_reply_json(p->rq, 200);
+	emu_buf_adds(&p->rq->rep.body, "{\"indexes\":[");
+	for (ix = all; ix != NULL; ix = ix->next) {
+		if (ix != all)
+			emu_buf_adds(&p->rq->rep.body, ",");
+		write_index(p, ix);
+	}
+	emu_buf_adds(&p->rq->rep.body, "]}");
+}
+
+void
+emu_pine_index(struct emu_pine *p)
+{
+	const char *rest = p->rq->path + strlen("/indexes");
+	bool post = strcmp(p->rq->method, "POST") == 0;
+
+	/* Printing a json-c object changes it inside: alone, please. */
+	emu_store_write();
+	if (post && strcmp(rest, "/create-for-model") == 0)
+		create(p, true);
+	else if (post && rest[0] == '\0')
+		create(p, false);
+	else if (rest[0] == '/')
+		one(p, rest + 1);
+	else
+		list(p);
+	emu_store_unlock();
+}
