@@ -38,6 +38,8 @@ def arguments():
     p.add_argument("--only", help="services, with commas")
     p.add_argument("--skip-slow", action="store_true",
                    help="no scenario with a slow upstream")
+    p.add_argument("--nice", type=int, metavar="N",
+                   help="run everything at this nice value (below 0: root)")
     p.add_argument("--profile", metavar="NAME",
                    help="perf and strace on this service, nothing else")
     args = p.parse_args()
@@ -202,6 +204,8 @@ def measure(bench, chosen, args):
 
 def main():
     args = arguments()
+    if args.nice:
+        os.setpriority(os.PRIO_PROCESS, 0, args.nice)
     harness.more_files()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     tools = tools_of(args.build)
