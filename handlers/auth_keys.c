@@ -1,0 +1,355 @@
+#include "config.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "handlers/app.h"
+#include "handlers/keys.h"
+#include "lib/base/mem.h"
+#include "lib/text/digest.h"
+
+#define LINEMAX		16384
+#define KEYS		10000
+#define NAMEMAX		64
+#define BOTMAX		128
+
+#define NAMECHARS	"ABCDEFGHIJKLMNOPQRSTUVWXYZ"			\
+	"abcdefghijklmnopqrstuvwxyz0123456789_-"
+
+struct csa_key_bots {
+	char	*list;		/* "b1,b2,prefix*" or "*" */
+};
+
+struct csa_keys {
+	struct csa_digest	*digests;	/* apart: compared in a row */
+	struct entry {
+		struct csa_key		 key;
+		struct csa_key_bots	 bots;
+		char			*name, *tenant;
+	} *entries;
+	size_t			 n;
+};
+
+/* Where a complaint is about, and where it goes. */
+struct place {
+	const char	*file;
+	unsigned	 line;
+	struct csa_err	*err;
+};
+
+static int wrong(const struct place *, const char *fmt, ...) CSA_PRINTF(2, 3);
+
+static int
+wrong(const struct place *at, const char *fmt, ...)
+{
+	char	 text[200];
+	va_list	 ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	/* The end of a long path says more than its begin. */
+	return csa_fail(at->err, CSA_ERR_INTERNAL, CSA_SRC_AGENT, "%s:%u: %s",
+	    strlen(at->file) > 100 ? at->file + strlen(at->file) - 100 :
+	    at->file, at->line, text);
+}
+
+/* The digest is made known last, so a half-filled entry is never one too many. */
+static struct entry *
+add(struct csa_keys *k, const struct csa_digest *digest, const char *name)
+{
+	struct entry	*e;
+
+	/* Room by powers of two; n & (n - 1) is 0 for those. */
+	if ((k->n & (k->n - 1)) == 0) {
+		k->digests = csa_realloc(k->digests, k->n > 0 ? k->n * 2 : 1,
+		    sizeof(*k->digests));
+		k->entries = csa_realloc(k->entries, k->n > 0 ? k->n * 2 : 1,
+		    sizeof(*k->entries));
+	}
+	e = &k->entries[k->n];
+	memset(e, 0, sizeof(*e));
+	e->name = csa_strdup(name);
+	k->digests[k->n++] = *digest;
+	return e;
+}
+
+static void
+add_own(struct csa_keys *k, const char *plain, const char *name)
+{
+	struct csa_digest	 d;
+	struct entry		*e;
+
+	if (plain == NULL || *plain == '\0')
+		return;
+	csa_sha256(plain, strlen(plain), &d);
+	for (size_t i = 0; i < k->n; i++)
+		if (csa_digest_eq(&k->digests[i], &d))
+			return;		/* both are the same key */
+	e = add(k, &d, name);
+	e->key.endpoints = CSA_POOL_ALL;
+	e->bots.list = csa_strdup("*");
+}
+
+static bool
+is_name(const char *s)
+{
+	size_t	 n = strlen(s);
+
+	return n >= 1 && n <= NAMEMAX && strspn(s, NAMECHARS) == n;
+}
+
+static int
+parse_endpoints(const struct place *at, char *list, unsigned *bits)
+{
+	static const struct { const char *name; unsigned bit; } known[] = {
+		{ "chat", CSA_POOL_CHAT }, { "store", CSA_POOL_STORE },
+		{ "status", CSA_POOL_STATUS }, { "*", CSA_POOL_ALL },
+	};
+	char	*item;
+	size_t	 i;
+
+	while ((item = strsep(&list, ",")) != NULL) {
+		for (i = 0; i < CSA_NITEMS(known); i++)
+			if (strcmp(item, known[i].name) == 0)
+				break;
+		if (i == CSA_NITEMS(known))
+			return wrong(at, "endpoints: \"%.40s\" is not chat, "
+			    "store, status or *", item);
+		*bits |= known[i].bit;
+	}
+	return 0;
+}
+
+/* Ids as the contract has them; a * only at the end of one. */
+static int
+parse_bots(const struct place *at, const char *list)
+{
+	size_t	 n, good;
+
+	for (const char *s = list;; s += n + 1) {
+		n = strcspn(s, ",");
+		good = strspn(s, NAMECHARS ".");
+		if (n == 0 || n > BOTMAX + 1 || s[0] == '.' ||
+		    (good != n && (good + 1 != n || s[good] != '*')))
+			return wrong(at, "bots: \"%.*s\" is not a bot id, a "
+			    "prefix with a * or *", n < 40 ? (int)n : 40, s);
+		if (s[n] == '\0')
+			return 0;
+	}
+}
+
+struct fields {
+	char		*name, *hash, *bots, *tenant;
+	bool		 endpoints_given;
+	unsigned	 endpoints;
+};
+
+static int
+parse_field(const struct place *at, char *word, struct fields *f)
+{
+	char	*value = strchr(word, '=');
+
+	if (value == NULL)
+		return wrong(at, "\"%.40s\" is not NAME=VALUE", word);
+	*value++ = '\0';
+	if (strcmp(word, "endpoints") == 0 && !f->endpoints_given) {
+		f->endpoints_given = true;
+		return parse_endpoints(at, value, &f->endpoints);
+	}
+	if (strcmp(word, "bots") == 0 && f->bots == NULL) {
+		f->bots = value;
+		return parse_bots(at, value);
+	}
+	if (strcmp(word, "tenant") == 0 && f->tenant == NULL) {
+		f->tenant = value;
+		return is_name(value) ? 0 : wrong(at, "tenant: \"%.40s\" is "
+		    "not 1 to 64 of A-Z a-z 0-9 _ -", value);
+	}
+	return wrong(at, "\"%.40s\" is given twice, or not endpoints, bots or "
+	    "tenant", word);
+}
+
+/* A whole line into the parts of it; they stay within the line. */
+static int
+parse_line(const struct place *at, char *line, struct fields *f,
+    struct csa_digest *d)
+{
+	char	*word;
+
+	memset(f, 0, sizeof(*f));
+	while ((word = strsep(&line, " \t")) != NULL) {
+		if (*word == '\0')
+			continue;
+		if (f->name == NULL)
+			f->name = word;
+		else if (f->hash == NULL)
+			f->hash = word;
+		else if (parse_field(at, word, f) == -1)
+			return -1;
+	}
+	if (!is_name(f->name))
+		return wrong(at, "the name is not 1 to 64 of A-Z a-z 0-9 _ -");
+	/* Not shown: it may be the key itself. */
+	if (f->hash == NULL || strncmp(f->hash, "sha256:", 7) != 0 ||
+	    strlen(f->hash + 7) != 2 * CSA_DIGEST ||
+	    csa_unhex(f->hash + 7, d->b, CSA_DIGEST) == -1)
+		return wrong(at, "%s: its second word is not sha256: and 64 "
+		    "hex digits", f->name);
+	if (!f->endpoints_given || f->bots == NULL)
+		return wrong(at, "%s: endpoints= and bots= are both needed",
+		    f->name);
+	return 0;
+}
+
+static int
+take_line(struct csa_keys *k, const struct place *at, char *line)
+{
+	struct csa_digest	 d;
+	struct fields		 f;
+	struct entry		*e;
+
+	if (parse_line(at, line, &f, &d) == -1)
+		return -1;
+	for (size_t i = 0; i < k->n; i++) {
+		if (strcmp(k->entries[i].name, f.name) == 0)
+			return wrong(at, "%s: this name is taken", f.name);
+		if (csa_digest_eq(&k->digests[i], &d))
+			return wrong(at, "%s: %s is the same key", f.name,
+			    k->entries[i].name);
+	}
+	if (k->n >= KEYS)
+		return wrong(at, "more than %d keys", KEYS);
+	e = add(k, &d, f.name);
+	e->key.endpoints = f.endpoints;
+	e->bots.list = csa_strdup(f.bots);
+	e->tenant = f.tenant != NULL ? csa_strdup(f.tenant) : NULL;
+	return 0;
+}
+
+static int
+take_file(struct csa_keys *k, struct place *at, FILE *f)
+{
+	char	*line = NULL, *s;
+	size_t	 size = 0;
+	ssize_t	 n;
+	int	 rc = 0;
+
+	while (rc == 0 && (n = getline(&line, &size, f)) != -1) {
+		at->line++;
+		if ((size_t)n != strlen(line) || n > LINEMAX) {
+			rc = wrong(at, "a NUL byte, or a line of more than "
+			    "%d bytes", LINEMAX);
+			break;
+		}
+		line[strcspn(line, "\r\n")] = '\0';
+		s = line + strspn(line, " \t");
+		if (*s != '\0' && *s != '#')
+			rc = take_line(k, at, s);
+	}
+	free(line);
+	if (rc == 0 && ferror(f))
+		rc = wrong(at, "cannot be read");
+	return rc;
+}
+
+static int
+load_file(struct csa_keys *k, const char *file, struct csa_err *err)
+{
+	struct place	 at = { file, 0, err };
+	struct stat	 st;
+	FILE		*f;
+	int		 rc;
+
+	if ((f = fopen(file, "re")) == NULL)
+		return wrong(&at, "%s", strerror(errno));
+	/* Who can write it can make himself a key. */
+	if (fstat(fileno(f), &st) == 0 && (st.st_mode & S_IWOTH) != 0)
+		rc = wrong(&at, "everybody can write this file");
+	else
+		rc = take_file(k, &at, f);
+	fclose(f);
+	return rc;
+}
+
+struct csa_keys *
+csa_keys_load(const char *file, const char *key1, const char *key2,
+    struct csa_err *err)
+{
+	struct csa_keys	*k = csa_new(struct csa_keys);
+
+	add_own(k, key1, "internal");
+	add_own(k, key2, "internal-previous");
+	if (file != NULL && *file != '\0' && load_file(k, file, err) == -1) {
+		csa_keys_free(k);
+		return NULL;
+	}
+	/* Entries do not move any more. */
+	for (size_t i = 0; i < k->n; i++) {
+		struct entry	*e = &k->entries[i];
+
+		e->key.name = e->name;
+		e->key.tenant = e->tenant;
+		e->key.bots = &e->bots;
+	}
+	return k;
+}
+
+void
+csa_keys_free(struct csa_keys *k)
+{
+	if (k == NULL)
+		return;
+	for (size_t i = 0; i < k->n; i++) {
+		free(k->entries[i].name);
+		free(k->entries[i].tenant);
+		free(k->entries[i].bots.list);
+	}
+	free(k->entries);
+	free(k->digests);
+	free(k);
+}
+
+const struct csa_key *
+csa_keys_find(const struct csa_keys *k, const char *presented, size_t n)
+{
+	struct csa_digest	 d;
+	size_t			 found = 0, equal;
+
+	csa_sha256(presented, n, &d);
+	/* Digests are unique, so at most one of these is not zero. */
+	for (size_t i = 0; i < k->n; i++) {
+		equal = csa_digest_eq(&k->digests[i], &d);
+		found |= (0 - equal) & (i + 1);
+	}
+	return found > 0 ? &k->entries[found - 1].key : NULL;
+}
+
+bool
+csa_key_allows_endpoint(const struct csa_key *key, unsigned bit)
+{
+	return key != NULL && bit != 0 && (key->endpoints & bit) == bit;
+}
+
+bool
+csa_key_allows_bot(const struct csa_key *key, const char *bot)
+{
+	const char	*s;
+	size_t		 n, len = strlen(bot);
+
+	if (key == NULL || len == 0)
+		return false;
+	for (s = key->bots->list;; s += n + 1) {
+		n = strcspn(s, ",");
+		if (s[n - 1] == '*' ? strncmp(s, bot, n - 1) == 0 :
+		    n == len && memcmp(s, bot, n) == 0)
+			return true;
+		if (s[n] == '\0')
+			return false;
+	}
+}
