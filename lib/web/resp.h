@@ -24,6 +24,11 @@ struct csa_sink_ops {
 	/* 0, or -1 when the client is gone; then nothing more is worth writing. */
 	int	(*write)(struct csa_sink *, const void *data, size_t n);
 	int	(*flush)(struct csa_sink *);
+	/*
+	 * Flush, and nothing follows: what ends a response goes out with it, in the
+	 * same system call.  NULL: flush will do.
+	 */
+	int	(*end)(struct csa_sink *);
 };
 
 struct csa_resp {

@@ -56,7 +56,9 @@ sink_flush(struct csa_sink *sink)
 	return ((struct loopback *)sink)->gone ? -1 : 0;
 }
 
-static const struct csa_sink_ops sink_ops = { sink_write, sink_flush };
+static const struct csa_sink_ops sink_ops = {
+	.write = sink_write, .flush = sink_flush
+};
 
 static const char *
 io_header(void *arg, const char *name, unsigned *count)

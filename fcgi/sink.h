@@ -1,0 +1,43 @@
+/*
+ * sink: a response as FastCGI records, written by hand.
+ *
+ * libfcgi's writer takes EINTR and a full socket for the end of the connection,
+ * pads with whatever was in its buffer, and spends a second system call on the
+ * end of a request (guide/fastcgi.md section 4).  This one collects what is
+ * written into one record and sends it with the end of the request: an answer is
+ * one send(2).  It never raises SIGPIPE.
+ */
+
+#ifndef CSA_FCGI_SINK_H
+#define CSA_FCGI_SINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/web/resp.h"
+
+#define CSA_SINK_ROOM	8192
+
+struct csa_fsink {
+	struct csa_sink	 base;
+	int		 fd;
+	int		 id;		/* FastCGI request id */
+	int		 wait_ms;	/* longest wait for a slow reader */
+	bool		 gone;		/* the peer is; nothing is sent any more */
+	bool		 ended;
+	size_t		 used;
+	/* A record's head, its content, and the end of a request. */
+	unsigned char	 buf[8 + CSA_SINK_ROOM + 32];
+};
+
+/* fd is borrowed and stays open. */
+void	csa_fsink_init(struct csa_fsink *, int fd, int id, int wait_ms);
+
+/*
+ * Send what is left and the end of the request with this protocol status
+ * (FCGI_REQUEST_COMPLETE, ...).  The second time it does nothing.  0, or -1 when
+ * the peer is gone.
+ */
+int	csa_fsink_end(struct csa_fsink *, int protocol_status);
+
+#endif
