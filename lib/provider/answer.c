@@ -1,0 +1,44 @@
+#include "config.h"
+
+#include <string.h>
+
+#include "lib/provider/answer.h"
+
+void
+csa_answer_init(struct csa_answer *a, size_t max_text)
+{
+	memset(a, 0, sizeof(*a));
+	csa_buf_init(&a->text, max_text);
+}
+
+void
+csa_answer_fini(struct csa_answer *a)
+{
+	csa_buf_fini(&a->text);
+}
+
+long
+csa_answer_count(struct json_object *o, const char *path)
+{
+	int64_t	 n = csa_json_path_int(o, path, 0);
+
+	return n < 0 || n > 1000000000 ? 0 : (long)n;
+}
+
+void
+csa_answer_model(struct csa_answer *a, const char *name)
+{
+	size_t	 n;
+
+	/* A longer name is no name, and half of one would be another model's. */
+	if (name != NULL && (n = strlen(name)) < sizeof(a->model))
+		memcpy(a->model, name, n + 1);
+}
+
+int
+csa_answer_text(struct csa_answer *a, struct json_object *s)
+{
+	csa_buf_add(&a->text, json_object_get_string(s),
+	    (size_t)json_object_get_string_len(s));
+	return a->text.failed ? -1 : 0;
+}

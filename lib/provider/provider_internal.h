@@ -1,0 +1,126 @@
+/*
+ * provider_internal: what the drivers that speak HTTP have in common.
+ *
+ * Not for callers.  The flow (batches in flight, one retry, errors) is here once;
+ * a driver gives the bytes of a request and reads the bytes of a reply.
+ */
+
+#ifndef CSA_PROVIDER_INTERNAL_H
+#define CSA_PROVIDER_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/http/http.h"
+#include "lib/provider/provider.h"
+#include "lib/provider/reply.h"
+
+#define CSA_MAX_HEADERS		2
+#define CSA_MAX_MODEL_NAME	256
+
+/* Where a driver's calls go. */
+struct csa_remote {
+	struct csa_http	*http;		/* borrowed */
+	enum csa_source	 source;
+	char		*base;		/* no slash at the end */
+	const char	*key;		/* borrowed from the configuration */
+	char		*header[CSA_MAX_HEADERS];
+	size_t		 nheaders;
+};
+
+/*
+ * Fill r in.  base is copied.  auth is the name of the key's header with whatever
+ * stands before the key ("Authorization: Bearer "); not sent without a key.  -1
+ * with err where the address or the key cannot stand in a request.
+ */
+int	csa_remote_init(struct csa_remote *r, struct csa_http *,
+	    enum csa_source, const char *base, const char *auth,
+	    const char *key, struct csa_err *err);
+void	csa_remote_fini(struct csa_remote *r);
+
+/* Start POSTing body, which is borrowed, to url. */
+struct csa_http_call *
+	csa_remote_post(const struct csa_remote *r, struct csa_ctx *,
+	    const char *operation, const char *url, const struct csa_buf *body,
+	    size_t max_reply);
+
+/*
+ * A reply whose status is not 2xx, as an error: status, the far end's own words in
+ * detail (shortened; left out where they repeat the key), its retry hint.  -1.
+ */
+int	csa_remote_status_error(const struct csa_remote *r,
+	    const struct csa_http_call *, struct csa_err *err);
+
+/* "NAME#DIMENSIONS", or NAME alone for 0; from malloc. */
+char	*csa_space_name(const char *model, long dimensions);
+
+/* ---- embeddings: embed_job.c ---- */
+
+struct csa_remote_embedder {
+	struct csa_embedder	 embedder;	/* must be first */
+	const struct csa_embed_driver *driver;
+	struct csa_remote	 remote;
+	const struct csa_config	*config;	/* borrowed */
+	char			*model_id;	/* as requests name it */
+	char			*space;		/* embedder.model */
+	long			 dimensions;	/* 0: the model's own */
+	size_t			 batch;
+	char			*url_one;	/* NULL: as url_many */
+	char			*url_many;
+	char			*extra[2];	/* by kind: `,"k":v`, or NULL */
+	bool			 no_format, no_dimensions; /* extra has them */
+	bool			 tasks_in_text;	/* gemini-embedding-2 */
+};
+
+struct csa_embed_driver {
+	/* Append the body of one call to b. */
+	void	(*body)(const struct csa_remote_embedder *, struct csa_buf *b,
+		    enum csa_embed_kind, const struct csa_text *, size_t n);
+	/* See reply.h. */
+	int	(*reply)(const struct csa_embed_want *, const char *s,
+		    size_t len, struct csa_vec *vecs, const char **why);
+};
+
+extern const struct csa_embedder_ops csa_remote_embedder_ops;
+
+/* Frees what is set in e, and e.  For a failed open, and for close. */
+void	csa_remote_embedder_free(struct csa_remote_embedder *e);
+
+/* ---- chat: chat_call.c ---- */
+
+struct csa_remote_model {
+	struct csa_model	 model;		/* must be first */
+	const struct csa_chat_driver *driver;
+	struct csa_remote	 remote;
+	const struct csa_config	*config;	/* borrowed */
+	char			*model_id;
+};
+
+/* One call's share of a request. */
+struct csa_chat_try {
+	const struct csa_chat_req *req;
+	const char	*model;		/* checked: see driver->model_ok */
+	long		 max_output_tokens;
+	bool		 again;		/* the first gave no text */
+};
+
+struct csa_chat_driver {
+	/* May this stand in an address and a body? */
+	bool	(*model_ok)(const char *model);
+	/* In the arena. */
+	const char *(*url)(const struct csa_remote_model *, struct csa_arena *,
+		    const struct csa_chat_try *);
+	void	(*body)(const struct csa_remote_model *, struct csa_buf *,
+		    const struct csa_chat_try *);
+	/* See reply.h. */
+	int	(*reply)(struct csa_answer *, const char *s, size_t len,
+		    const char **why);
+};
+
+extern const struct csa_model_ops csa_remote_model_ops;
+
+void	csa_remote_model_free(struct csa_remote_model *m);
+
+#endif

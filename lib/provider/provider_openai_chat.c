@@ -1,0 +1,108 @@
+#include "config.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/mem.h"
+#include "lib/config/config.h"
+#include "lib/provider/openai.h"
+#include "lib/provider/provider_internal.h"
+
+#define DEFAULT_MODEL	"gpt-4o-mini"
+
+static void
+add_message(struct csa_buf *b, const char *role, const char *s, size_t n)
+{
+	csa_buf_addf(b, "{\"role\":\"%s\",\"content\":", role);
+	csa_buf_json(b, s, n);
+	csa_buf_putc(b, '}');
+}
+
+/* The vendor's reasoning models refuse any temperature but their own. */
+static bool
+takes_temperature(const struct csa_remote_model *m, const char *model)
+{
+	if (!csa_openai_is_vendor(&m->remote))
+		return true;
+	return strncmp(model, "gpt-5", 5) != 0 &&
+	    !(model[0] == 'o' && isdigit((unsigned char)model[1]));
+}
+
+static void
+body(const struct csa_remote_model *m, struct csa_buf *b,
+    const struct csa_chat_try *try)
+{
+	const struct csa_chat_req	*req = try->req;
+	const char			*sep = "";
+
+	csa_buf_puts(b, "{\"model\":");
+	csa_buf_jsonz(b, try->model);
+	csa_buf_puts(b, ",\"messages\":[");
+	if (req->system != NULL && req->system[0] != '\0') {
+		add_message(b, "system", req->system, strlen(req->system));
+		sep = ",";
+	}
+	for (size_t i = 0; i < req->nmessages; i++) {
+		const struct csa_message	*t = &req->messages[i];
+
+		csa_buf_puts(b, sep);
+		add_message(b, t->role == CSA_ROLE_USER ? "user" : "assistant",
+		    t->text, t->len);
+		sep = ",";
+	}
+	/* The vendor wants the new name, many others know only the old. */
+	csa_buf_addf(b, "],\"%s\":%ld", csa_openai_is_vendor(&m->remote) ?
+	    "max_completion_tokens" : "max_tokens", try->max_output_tokens);
+	if (req->temperature >= 0 && takes_temperature(m, try->model)) {
+		csa_buf_puts(b, ",\"temperature\":");
+		csa_buf_json_double(b, req->temperature);
+	}
+	csa_buf_putc(b, '}');
+}
+
+static const char *
+url(const struct csa_remote_model *m, struct csa_arena *arena,
+    const struct csa_chat_try *try)
+{
+	(void)try;
+	return csa_arena_printf(arena, "%s/chat/completions", m->remote.base);
+}
+
+/* It stands in the body alone, as a string. */
+static bool
+model_ok(const char *model)
+{
+	return strlen(model) <= CSA_MAX_MODEL_NAME;
+}
+
+static const struct csa_chat_driver driver = {
+	.model_ok = model_ok,
+	.url = url,
+	.body = body,
+	.reply = csa_openai_chat_reply,
+};
+
+struct csa_model *
+csa_model_openai_open(const struct csa_config *config, struct csa_http *http,
+    struct csa_err *err)
+{
+	struct csa_remote_model	*m = csa_new(struct csa_remote_model);
+	const char		*name = config->generative_model_name;
+
+	m->driver = &driver;
+	m->config = config;
+	if (csa_remote_init(&m->remote, http, CSA_SRC_OPENAI,
+	    csa_openai_base(config), "Authorization: Bearer ",
+	    config->openai_api_key, err) == -1) {
+		csa_remote_model_free(m);
+		return NULL;
+	}
+	m->model_id = csa_strdup(name[0] != '\0' ? name : DEFAULT_MODEL);
+	m->model.ops = &csa_remote_model_ops;
+	m->model.name = "openai";
+	m->model.model = m->model_id;
+	return &m->model;
+}

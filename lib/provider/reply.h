@@ -1,0 +1,88 @@
+/*
+ * reply: what providers answer, read with distrust.
+ *
+ * Nothing here knows the network, so that the fuzzers and the tests can feed it
+ * any bytes.  Whatever is not what it must be is -1 with *why, a constant sentence
+ * for the log; nothing crashes, and nothing half right is let through.
+ */
+
+#ifndef CSA_PROVIDER_REPLY_H
+#define CSA_PROVIDER_REPLY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/base/buf.h"
+#include "lib/provider/provider.h"
+#include "lib/text/vec.h"
+
+/* ---- embeddings ---- */
+
+#define CSA_MAX_DIMENSIONS	20000
+
+struct csa_embed_want {
+	struct csa_arena *arena;	/* for floats that came as base64 */
+	size_t		 n;		/* vectors */
+	size_t		 dim;		/* numbers in each; 0: any, but one */
+};
+
+/*
+ * Fill in vecs[0] to vecs[n - 1].  Their text stays where it is, in s, which must
+ * outlive them.  No number array becomes a tree of objects: they are cut out of the
+ * text first, and only what is left of it is parsed.
+ */
+int	csa_gemini_embed_reply(const struct csa_embed_want *, const char *s,
+	    size_t len, struct csa_vec *vecs, const char **why);
+int	csa_openai_embed_reply(const struct csa_embed_want *, const char *s,
+	    size_t len, struct csa_vec *vecs, const char **why);
+
+/* ---- chat ---- */
+
+enum csa_ending {
+	CSA_END_NONE = 0,	/* no reason given (yet) */
+	CSA_END_STOP,
+	CSA_END_LENGTH,
+	CSA_END_FILTER,
+	CSA_END_OTHER		/* a reason that explains nothing */
+};
+
+/*
+ * An answer being put together.  A whole reply is fed once; a stream would feed
+ * each of its events.  text is the caller's, with the ceiling he gave it.
+ */
+struct csa_answer {
+	struct csa_buf	 text;
+	enum csa_ending	 ending;
+	char		 model[128];	/* "" where the reply did not say */
+	long		 prompt_tokens, completion_tokens, total_tokens;
+};
+
+void	csa_answer_init(struct csa_answer *, size_t max_text);
+void	csa_answer_fini(struct csa_answer *);
+
+/*
+ * Read one reply into a.  0 also for an answer without text: ending says why,
+ * if the reply did.  Token counts are those of the last reply that had them.
+ */
+int	csa_gemini_chat_reply(struct csa_answer *a, const char *s, size_t len,
+	    const char **why);
+int	csa_openai_chat_reply(struct csa_answer *a, const char *s, size_t len,
+	    const char **why);
+
+/* ---- errors ---- */
+
+/* What an error body says.  Fields are "" or 0 where it does not. */
+struct csa_provider_error {
+	char	 message[160];		/* one line of printable UTF-8 */
+	long	 retry_s;		/* whole seconds */
+};
+
+/*
+ * Read any of the shapes that Gemini, OpenAI and its imitators use; text that is
+ * no JSON becomes the message itself.  key: left out of the message with all
+ * of it where it occurs; may be "".
+ */
+void	csa_provider_error_read(struct csa_provider_error *, const char *s,
+	    size_t len, const char *key);
+
+#endif
