@@ -153,6 +153,8 @@ stop_accepting(struct loop *l, const char *why)
 	if (l->state != SERVING)
 		return;
 	csa_info("ending: %s", why);
+	if (l->a->notify != -1)
+		(void)!write(l->a->notify, "D", 1);
 	l->state = DRAINING;
 	l->until = csa_now_ms() + l->a->drain_ms;
 	__atomic_store_n(&l->a->app->draining, true, __ATOMIC_RELAXED);
@@ -231,8 +233,6 @@ check_end(struct loop *l)
 		if (l->a->max_requests == 0 ||
 		    csa_crew_served(l->a->crew) < l->a->max_requests)
 			return;
-		if (l->a->notify != -1)
-			(void)!write(l->a->notify, "D", 1);
 		stop_accepting(l, "max_requests served");
 	}
 	if (csa_crew_busy(l->a->crew) == 0 &&

@@ -24,7 +24,7 @@ struct csa_acceptor {
 	const char	*name;		/* a metric's pool label */
 	long		 queue_timeout_ms, drain_ms;
 	uint64_t	 max_requests;	/* 0: no end */
-	int		 notify;	/* told 'D' when leaving by itself; or -1 */
+	int		 notify;	/* told 'D' once nothing is accepted; or -1 */
 };
 
 /*

@@ -21,20 +21,47 @@ default_file(void)
 }
 
 static void
-usage(const struct csa_options *o, FILE *f)
+usage(const struct csa_options *o, const char *operands, FILE *f)
 {
-	fprintf(f, "usage: %s [-tTVh] [-c FILE]\n"
+	fprintf(f, "usage: %s [-tTVh] [-c FILE]%s\n"
 	    "  -c FILE  read FILE instead of %s\n"
 	    "  -t       check the configuration and end\n"
 	    "  -T       print the configuration, without secrets, and end\n"
 	    "  -V       print the version and end\n"
 	    "The listening FastCGI socket is expected on descriptor 0.\n",
-	    o->program, SYSTEM_CONF);
+	    o->program, operands != NULL ? operands : "", SYSTEM_CONF);
+}
+
+/* 1: go on; 0 or 2: the program ends with this status. */
+static int
+read_option(struct csa_options *o, int ch, const char *operands)
+{
+	switch (ch) {
+	case 'c':
+		o->file = optarg;
+		return 1;
+	case 't':
+		o->check = true;
+		return 1;
+	case 'T':
+		o->print = true;
+		return 1;
+	case 'V':
+		printf("%s %s\n", o->program, PACKAGE_VERSION);
+		return EXIT_SUCCESS;
+	case 'h':
+		usage(o, operands, stdout);
+		return EXIT_SUCCESS;
+	}
+	usage(o, operands, stderr);
+	return CSA_EXIT_CONFIG;
 }
 
 int
-csa_options_read(struct csa_options *o, int argc, char *argv[], int *status)
+csa_options_read(struct csa_options *o, int argc, char *argv[],
+    const char *operands, int *status)
 {
+	static char	*none[] = { NULL };
 	const char	*slash;
 	int		 ch;
 
@@ -44,32 +71,16 @@ csa_options_read(struct csa_options *o, int argc, char *argv[], int *status)
 		o->program = slash + 1;
 	o->file = default_file();
 	o->check = o->print = false;
-	*status = EXIT_SUCCESS;
-	while ((ch = getopt(argc, argv, "c:tTVh")) != -1)
-		switch (ch) {
-		case 'c':
-			o->file = optarg;
-			break;
-		case 't':
-			o->check = true;
-			break;
-		case 'T':
-			o->print = true;
-			break;
-		case 'V':
-			printf("%s %s\n", o->program, PACKAGE_VERSION);
-			return -1;
-		case 'h':
-			usage(o, stdout);
-			return -1;
-		default:
-			usage(o, stderr);
-			*status = CSA_EXIT_CONFIG;
-			return -1;
-		}
-	if (optind == argc || argc == 0)
+	o->operands = none;
+	if (argc == 0)
 		return 0;
-	usage(o, stderr);
+	while ((ch = getopt(argc, argv, "+c:tTVh")) != -1)
+		if ((*status = read_option(o, ch, operands)) != 1)
+			return -1;
+	o->operands = argv + optind;
+	if ((operands != NULL) == (optind < argc))
+		return 0;
+	usage(o, operands, stderr);
 	*status = CSA_EXIT_CONFIG;
 	return -1;
 }

@@ -18,11 +18,15 @@ struct csa_options {
 	const char	*program;	/* the file name's last part */
 	const char	*file;		/* NULL: no file */
 	bool		 check, print;
+	char		**operands;	/* NULL-terminated, of argv */
 };
 
-/* 0, or -1 with *status: the program ends here. */
+/*
+ * operands: what the usage says about them, NULL where the program takes none.
+ * Options end at the first operand.  0, or -1 with *status: the program ends here.
+ */
 int	csa_options_read(struct csa_options *, int argc, char *argv[],
-	    int *status);
+	    const char *operands, int *status);
 
 /*
  * Load the configuration and do what -t and -T ask.  NULL with *status: the

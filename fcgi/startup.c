@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -41,8 +43,17 @@ open_standard(void)
 		close(fd);
 }
 
+static bool
+among(int fd, const int *list, size_t n)
+{
+	while (n > 0)
+		if (list[--n] == fd)
+			return true;
+	return false;
+}
+
 static void
-close_others(int keep)
+close_others(const int *keep, size_t n)
 {
 	struct dirent	*e;
 	int64_t		 fd;
@@ -52,7 +63,8 @@ close_others(int keep)
 		return;
 	while ((e = readdir(d)) != NULL)
 		if (csa_parse_int(e->d_name, 0, INT32_MAX, &fd) == 0 &&
-		    fd > STDERR_FILENO && fd != keep && fd != dirfd(d))
+		    fd > STDERR_FILENO && fd != dirfd(d) &&
+		    !among((int)fd, keep, n))
 			close((int)fd);
 	closedir(d);
 }
@@ -69,10 +81,10 @@ raise_files(void)
 }
 
 void
-csa_startup(int keep)
+csa_startup(const int *keep, size_t n)
 {
 	open_standard();
-	close_others(keep);
+	close_others(keep, n);
 	for (size_t i = 0; unwanted[i] != NULL; i++)
 		unsetenv(unwanted[i]);
 	raise_files();

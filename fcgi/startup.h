@@ -5,14 +5,14 @@
 #ifndef CSA_FCGI_STARTUP_H
 #define CSA_FCGI_STARTUP_H
 
-#include <signal.h>
+#include <stddef.h>
 
 /*
- * Make descriptors 0 to 2 exist, close all above but keep (-1: none), drop what the
+ * Make descriptors 0 to 2 exist, close all above but the n in keep, drop what the
  * environment could redirect our connections with, give up gaining rights, and
  * raise the limit of descriptors.
  */
-void	csa_startup(int keep);
+void	csa_startup(const int *keep, size_t n);
 
 /* Is fd a listening stream socket?  Made non-blocking.  0, or -1 with errno. */
 int	csa_startup_listener(int fd);

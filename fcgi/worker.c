@@ -72,7 +72,7 @@ check_listener(const char *program)
 		csa_warn("the FastCGI socket is a network socket; it must be "
 		    "reachable by the web server alone");
 	if (geteuid() == 0)
-		csa_warn("running as root; a user of its own is safer");
+		csa_info("running as root; a user of its own is safer");
 	return 0;
 }
 
@@ -177,8 +177,8 @@ csa_worker_main(const char *name, unsigned pools, int argc, char *argv[])
 	struct csa_config	*config;
 	int			 notify = notify_fd(), ret;
 
-	csa_startup(notify);
-	if (csa_options_read(&o, argc, argv, &ret) == -1)
+	csa_startup(&notify, 1);
+	if (csa_options_read(&o, argc, argv, NULL, &ret) == -1)
 		return ret;
 	if ((config = csa_options_config(&o, &ret)) == NULL)
 		return ret;

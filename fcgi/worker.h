@@ -13,7 +13,7 @@
 #define CSA_EXIT_FAILED		1	/* ended with requests unfinished */
 #define CSA_EXIT_CONFIG		2	/* starting again would change nothing */
 
-/* The master's pipe, told 'R' (ready) and 'D' (leaving by itself). */
+/* The master's pipe, told 'R' (ready) and 'D' (accepts no more). */
 #define CSA_NOTIFY_ENV		"CHATSPHERE_NOTIFY_FD"
 #define CSA_MASTER_ENV		"CHATSPHERE_MASTER_PID"
 #define CSA_CONF_ENV		"CHATSPHERE_CONF"
