@@ -416,5 +416,11 @@ main(int argc, char **argv)
 	conns = csa_zalloc(opt.clients * sizeof(*conns));
 	run(conns);
 	print_json();
+	for (size_t i = 0; i < opt.clients; i++) {
+		free(conns[i].in.data);
+		free(conns[i].out.data);
+	}
+	free(conns);
+	free(request.data);
 	return status[200] == opt.requests ? 0 : 1;
 }

@@ -66,9 +66,11 @@ skip_chunks(struct csa_httpresp *r)
 	size_t		 n, next;
 
 	for (;;) {
-		if (r->chunk >= r->in.len)
+		if (r->chunk >= r->in.len || r->in.data == NULL)
 			return 0;
 		p = r->in.data + r->chunk;
+		if (p == NULL)	/* never; gcc with -fsanitize wants it said */
+			return 0;
 		eol = memmem(p, r->in.len - r->chunk, "\r\n", 2);
 		if (eol == NULL)
 			return 0;
@@ -87,6 +89,8 @@ csa_httpresp_check(struct csa_httpresp *r)
 {
 	const char	*end;
 
+	if (r->in.len == 0)
+		return 0;
 	if (r->status == 0) {
 		end = memmem(r->in.data, r->in.len, "\r\n\r\n", 4);
 		if (end == NULL)

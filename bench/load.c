@@ -640,5 +640,13 @@ main(int argc, char **argv)
 	if (!opt.json)
 		print_text();
 	print_json();
+	for (size_t i = 0; i < opt.clients; i++) {
+		drop(&conns[i]);
+		free(conns[i].own.data);
+		free(conns[i].resp.in.data);
+	}
+	free(conns);
+	free(idle);
+	free(request.data);
 	return from_due.total > 0 ? 0 : 1;
 }

@@ -1,7 +1,7 @@
 /*
  * upstream: a fake Gemini and Pinecone that is never the bottleneck.
  *
- * One epoll loop, fixed replies (bench/replies.h), a delay per route.  It
+ * One epoll loop, fixed replies (bench/routes.h), a delay per route.  It
  * checks nothing and remembers nothing: the emulators in tests/ do that.
  * With -w several processes listen on one port; delays and counters are
  * shared, so that /set and /stats hold for all of them.
@@ -18,16 +18,14 @@
 #include "config.h"
 
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
-#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,47 +34,13 @@
 #include "bench/httpreq.h"
 #include "bench/io.h"
 #include "bench/replies.h"
+#include "bench/routes.h"
 
 #define EVENTS		256
 #define MAX_WORKERS	16
+#define MAX_DELAYS	32
 #define READ_MIN	16384	/* room for the next read, at least */
 #define NO_PLACE	SIZE_MAX	/* not in the heap of waiting requests */
-
-enum route {
-	ROUTE_EMBED,
-	ROUTE_BATCH,
-	ROUTE_CHAT,
-	ROUTE_QUERY,
-	ROUTE_UPSERT,
-	ROUTE_DELETE,
-	ROUTE_LIST,
-	ROUTE_DESCRIBE,
-	ROUTE_UNKNOWN,
-	ROUTE__MAX
-};
-
-static const char *const route_names[ROUTE__MAX] = {
-	[ROUTE_EMBED] = "embed",
-	[ROUTE_BATCH] = "batch",
-	[ROUTE_CHAT] = "chat",
-	[ROUTE_QUERY] = "query",
-	[ROUTE_UPSERT] = "upsert",
-	[ROUTE_DELETE] = "delete",
-	[ROUTE_LIST] = "list",
-	[ROUTE_DESCRIBE] = "describe",
-	[ROUTE_UNKNOWN] = "unknown",
-};
-
-/* In memory that all processes share. */
-struct shared {
-	_Atomic uint64_t	 delay[ROUTE__MAX];	/* ns */
-	_Atomic uint64_t	 requests[ROUTE__MAX];
-	_Atomic uint64_t	 connections;	/* that carried a request */
-	_Atomic uint64_t	 waiting;	/* replies held back now */
-	_Atomic uint64_t	 waiting_peak;
-	_Atomic uint64_t	 gone;		/* left before their reply */
-	_Atomic uint64_t	 bad;		/* not HTTP as we know it */
-};
 
 enum state { CONN_READING, CONN_WAITING, CONN_WRITING };
 
@@ -94,7 +58,6 @@ struct conn {
 	size_t			 place;		/* in the heap, or NO_PLACE */
 };
 
-static struct shared	*shared;
 static int		 epfd;
 static struct conn	**heap;		/* by due, the soonest first */
 static size_t		 nheap, capheap;
@@ -164,8 +127,8 @@ hang_up(struct conn *c)
 {
 	if (c->place != NO_PLACE) {
 		heap_remove(c);
-		atomic_fetch_sub(&shared->waiting, 1);
-		atomic_fetch_add(&shared->gone, 1);
+		csa_tally_waiting(-1);
+		csa_tally(CSA_TALLY_GONE);
 	}
 	close(c->fd);
 	free(c->in.data);
@@ -173,240 +136,27 @@ hang_up(struct conn *c)
 	free(c);
 }
 
-/*
- * Count the key in a JSON text: "key" and then a colon.  Inside a string its
- * quotes would be escaped, so text that talks about keys is not counted.
- */
-static size_t
-count_key(const char *json, size_t len, const char *key)
-{
-	const char	*end = json + len, *p = json;
-	size_t		 n = 0, klen = strlen(key);
-
-	while ((p = memmem(p, (size_t)(end - p), key, klen)) != NULL) {
-		p += klen;
-		while (p < end && (*p == ' ' || *p == '\n'))
-			p++;
-		if (p < end && *p == ':')
-			n++;
-	}
-	return n;
-}
-
-static enum route
-route_of(const struct csa_httpreq *req)
-{
-	static const struct {
-		const char	*method;
-		const char	*end;
-		enum route	 route;
-	} table[] = {
-		{ "POST", ":embedContent", ROUTE_EMBED },
-		{ "POST", ":batchEmbedContents", ROUTE_BATCH },
-		{ "POST", ":generateContent", ROUTE_CHAT },
-		{ "POST", "/query", ROUTE_QUERY },
-		{ "POST", "/vectors/upsert", ROUTE_UPSERT },
-		{ "POST", "/vectors/delete", ROUTE_DELETE },
-		{ "GET", "/vectors/list", ROUTE_LIST },
-	};
-
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-		if (csa_slice_is(req->method, table[i].method) &&
-		    csa_slice_ends(req->path, table[i].end))
-			return table[i].route;
-	if (csa_slice_is(req->method, "GET") &&
-	    csa_slice_starts(req->path, "/indexes/"))
-		return ROUTE_DESCRIBE;
-	return ROUTE_UNKNOWN;
-}
-
-static void
-describe(struct conn *c, const struct csa_httpreq *req)
-{
-	const size_t	 skip = strlen("/indexes/");
-	char		 host[256], scheme[8];
-	bool		 newer = req->api_version.len == 7 &&
-	    memcmp(req->api_version.p, "2026-07", 7) >= 0;
-
-	snprintf(host, sizeof(host), "%.*s", (int)req->host.len, req->host.p);
-	snprintf(scheme, sizeof(scheme), "%s",
-	    csa_slice_is(req->proto, "https") ? "https" : "http");
-	csa_reply_index(&c->own, req->path.p + skip, req->path.len - skip,
-	    scheme, host, newer ? CSA_INDEX_2026_07 : CSA_INDEX_CLASSIC);
-	c->out = &c->own;
-}
-
-static void
-batch(struct conn *c, const char *body, size_t len)
-{
-	size_t	 n = count_key(body, len, "\"content\"");
-
-	if (n >= 1 && n <= CSA_REPLIES_BATCH) {
-		c->out = csa_reply_batch(n);
-		return;
-	}
-	csa_reply_json(&c->own, 400, "{\"error\":{\"code\":400,\"message\":\"* "
-	    "BatchEmbedContentsRequest.requests: at most 100 requests can be "
-	    "in one batch\\n\",\"status\":\"INVALID_ARGUMENT\"}}");
-	c->out = &c->own;
-}
-
-static void
-answer(struct conn *c, enum route route, const struct csa_httpreq *req,
-    const char *body)
-{
-	c->out = &c->own;
-	switch (route) {
-	case ROUTE_EMBED:
-		c->out = csa_reply_embed();
-		break;
-	case ROUTE_CHAT:
-		c->out = csa_reply_answer();
-		break;
-	case ROUTE_QUERY:
-		c->out = csa_reply_query();
-		break;
-	case ROUTE_BATCH:
-		batch(c, body, req->body_len);
-		break;
-	case ROUTE_UPSERT:
-		csa_reply_upserted(&c->own,
-		    count_key(body, req->body_len, "\"values\""));
-		break;
-	case ROUTE_DELETE:
-		csa_reply_json(&c->own, 200, "{}");
-		break;
-	case ROUTE_LIST:
-		csa_reply_json(&c->own, 200,
-		    "{\"vectors\":[],\"namespace\":\"\"}");
-		break;
-	case ROUTE_DESCRIBE:
-		describe(c, req);
-		break;
-	default:
-		csa_reply_json(&c->own, 404, "{\"error\":{\"code\":404,"
-		    "\"message\":\"no route\",\"status\":\"NOT_FOUND\"}}");
-		break;
-	}
-}
-
-/* "embed=200" or "chat=0.5", in ms. */
-static int
-set_delay(const char *text)
-{
-	const char	*eq = strchr(text, '=');
-	char		*end;
-	double		 ms;
-
-	if (eq == NULL)
-		return -1;
-	ms = strtod(eq + 1, &end);
-	if (end == eq + 1 || *end != '\0' || !(ms >= 0 && ms <= 3600000))
-		return -1;
-	for (int r = 0; r < ROUTE__MAX; r++)
-		if (strncmp(route_names[r], text, (size_t)(eq - text)) == 0 &&
-		    route_names[r][eq - text] == '\0') {
-			shared->delay[r] = (uint64_t)(ms * CSA_NS_MS);
-			return 0;
-		}
-	return -1;
-}
-
-static int
-set_delays(struct csa_slice query)
-{
-	char	 text[1024], *save = NULL;
-
-	snprintf(text, sizeof(text), "%.*s", (int)query.len, query.p);
-	for (char *t = strtok_r(text, "&", &save); t != NULL;
-	    t = strtok_r(NULL, "&", &save))
-		if (set_delay(t) == -1)
-			return -1;
-	return 0;
-}
-
-static void
-stats(struct csa_bytes *out, bool reset)
-{
-	struct csa_bytes	 b = { NULL, 0, 0 };
-	uint64_t		 all = 0;
-
-	csa_addf(&b, "{\"routes\":{");
-	for (int r = 0; r < ROUTE__MAX; r++) {
-		csa_addf(&b, "%s\"%s\":%llu", r == 0 ? "" : ",",
-		    route_names[r], (unsigned long long)shared->requests[r]);
-		all += shared->requests[r];
-	}
-	csa_addf(&b, "},\"requests\":%llu,\"connections\":%llu,"
-	    "\"waiting\":%llu,\"waiting_peak\":%llu,\"gone\":%llu,"
-	    "\"bad\":%llu}\n", (unsigned long long)all,
-	    (unsigned long long)shared->connections,
-	    (unsigned long long)shared->waiting,
-	    (unsigned long long)shared->waiting_peak,
-	    (unsigned long long)shared->gone,
-	    (unsigned long long)shared->bad);
-	csa_reply_json(out, 200, b.data);
-	free(b.data);
-	if (!reset)
-		return;
-	for (int r = 0; r < ROUTE__MAX; r++)
-		shared->requests[r] = 0;
-	shared->connections = 0;
-	shared->waiting_peak = shared->waiting;
-	shared->gone = 0;
-	shared->bad = 0;
-}
-
-/* /set and /stats are answered at once and never counted. */
-static bool
-control(struct conn *c, const struct csa_httpreq *req)
-{
-	if (csa_slice_is(req->path, "/stats"))
-		stats(&c->own, csa_slice_is(req->query, "reset=1"));
-	else if (csa_slice_is(req->path, "/set"))
-		csa_reply_json(&c->own, set_delays(req->query) == 0 ? 200 : 400,
-		    "{}");
-	else
-		return false;
-	c->out = &c->own;
-	c->due = 0;
-	return true;
-}
-
-static void
-raise_peak(uint64_t now)
-{
-	uint64_t	 peak = shared->waiting_peak;
-
-	while (now > peak && !atomic_compare_exchange_weak(
-	    &shared->waiting_peak, &peak, now))
-		;
-}
-
 static void
 take_request(struct conn *c, const struct csa_httpreq *req)
 {
-	enum route	 route;
 	uint64_t	 delay;
+	bool		 counted;
 
 	c->closes = req->closes;
 	c->sent = 0;
 	c->state = CONN_WRITING;
-	if (control(c, req))
-		return;
-	route = route_of(req);
-	atomic_fetch_add(&shared->requests[route], 1);
-	if (!c->counted) {
+	c->out = csa_routes_answer(req, c->in.data + req->head_len, &c->own,
+	    &delay, &counted);
+	if (counted && !c->counted) {
 		c->counted = true;
-		atomic_fetch_add(&shared->connections, 1);
+		csa_tally(CSA_TALLY_CONNECTIONS);
 	}
-	answer(c, route, req, c->in.data + req->head_len);
-	if ((delay = shared->delay[route]) == 0)
+	if (delay == 0)
 		return;
 	c->state = CONN_WAITING;
 	c->due = csa_now() + delay;
 	heap_add(c);
-	raise_peak(atomic_fetch_add(&shared->waiting, 1) + 1);
+	csa_tally_waiting(1);
 }
 
 /* 1: more of the reply is to go; 0: all is sent; -1: the client is gone. */
@@ -431,7 +181,7 @@ flush(struct conn *c)
 static void
 refuse(struct conn *c, int status)
 {
-	atomic_fetch_add(&shared->bad, 1);
+	csa_tally(CSA_TALLY_BAD);
 	csa_reply_json(&c->own, status, "{}");
 	c->out = &c->own;
 	c->sent = 0;
@@ -575,7 +325,7 @@ run_timers(struct timespec *ts)
 	while (nheap > 0 && heap[0]->due <= now) {
 		c = heap[0];
 		heap_remove(c);
-		atomic_fetch_sub(&shared->waiting, 1);
+		csa_tally_waiting(-1);
 		c->state = CONN_WRITING;
 		serve(c);
 	}
@@ -632,21 +382,20 @@ int
 main(int argc, char **argv)
 {
 	const char	*bot = "bench";
+	const char	*delays[MAX_DELAYS];
+	size_t		 ndelays = 0;
 	uint16_t	 port = 0;
 	int		 c, workers = 1;
 
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (shared == MAP_FAILED)
-		csa_die("mmap: %s", strerror(errno));
 	while ((c = getopt(argc, argv, "b:d:p:w:")) != -1) {
 		switch (c) {
 		case 'b':
 			bot = optarg;
 			break;
 		case 'd':
-			if (set_delay(optarg) == -1)
-				csa_die("-d %s: ROUTE=MS", optarg);
+			if (ndelays == MAX_DELAYS)
+				csa_die("too many -d");
+			delays[ndelays++] = optarg;
 			break;
 		case 'p':
 			port = (uint16_t)csa_number("-p", optarg, 0, 65535);
@@ -662,7 +411,10 @@ main(int argc, char **argv)
 	}
 	csa_more_files();
 	prctl(PR_SET_TIMERSLACK, 1);	/* a delay is not 50 us longer */
-	csa_replies_init(bot);
+	csa_routes_init(bot);
+	for (size_t i = 0; i < ndelays; i++)
+		if (csa_routes_delay(delays[i]) == -1)
+			csa_die("-d %s: ROUTE=MS", delays[i]);
 	(void)csa_listen(&port, 0);	/* holds the port for the loops */
 	printf("listening %u\n", port);
 	fflush(stdout);
