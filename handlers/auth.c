@@ -84,7 +84,7 @@ csa_authenticate(struct csa_app *app, struct csa_call *call,
     struct csa_err *err)
 {
 	enum csa_who	 who = call->route->who;
-	const char	*key;
+	const char	*key = NULL;
 
 	if (presented(call->req, &key, err) == -1)
 		return who == CSA_WHO_OPEN ? 0 : -1;

@@ -54,7 +54,7 @@ static const char *const migrations[] = {
 	"	content = 'chunks', content_rowid = 'row', tokenize = 'csa');",
 };
 
-#define VERSION	((int)CSA_NITEMS(migrations))
+#define SCHEMA_VERSION	((int)CSA_NITEMS(migrations))
 
 static int
 pragma(struct csa_conn *c, const char *sql, int *v)
@@ -76,7 +76,7 @@ migrate(struct csa_conn *c, int from)
 {
 	char	 set[96];
 
-	for (int v = from; v < VERSION; v++) {
+	for (int v = from; v < SCHEMA_VERSION; v++) {
 		snprintf(set, sizeof(set), "PRAGMA application_id = %d;"
 		    "PRAGMA user_version = %d", APPLICATION_ID, v + 1);
 		if (csa_begin(c, true) == -1)
@@ -99,7 +99,7 @@ migrate_locked(struct csa_conn *c, struct csa_err *err)
 		return -1;
 	if (sqlite3_exec(c->db, "PRAGMA journal_mode = WAL", NULL, NULL,
 	    NULL) == SQLITE_OK && pragma(c, "PRAGMA user_version", &v) == 0 &&
-	    (v >= VERSION || migrate(c, v) == 0))
+	    (v >= SCHEMA_VERSION || migrate(c, v) == 0))
 		rc = 0;
 	if (rc == -1) {
 		csa_conn_fail(c, "make the tables", err);
@@ -117,15 +117,15 @@ csa_schema(struct csa_conn *c, bool create, struct csa_err *err)
 	if (pragma(c, "PRAGMA user_version", &v) == -1 ||
 	    pragma(c, "PRAGMA application_id", &id) == -1)
 		return csa_conn_fail(c, "open", err);
-	if (v == VERSION && id == APPLICATION_ID)
+	if (v == SCHEMA_VERSION && id == APPLICATION_ID)
 		return 1;
-	if (v < 0 || v > VERSION || (v != 0 && id != APPLICATION_ID)) {
+	if (v < 0 || v > SCHEMA_VERSION || (v != 0 && id != APPLICATION_ID)) {
 		csa_fail(err, CSA_ERR_STORE_UNAVAILABLE, CSA_SRC_STORE,
-		    v > VERSION && id == APPLICATION_ID ?
+		    v > SCHEMA_VERSION && id == APPLICATION_ID ?
 		    "the bot's documents were stored by a newer version" :
 		    "the bot's documents are not in a format known here");
 		return csa_fail_detail(err, "%s: schema %d, this program "
-		    "knows %d", c->path, v, VERSION);
+		    "knows %d", c->path, v, SCHEMA_VERSION);
 	}
 	/* Made, and the process died before the tables were: nothing there. */
 	if (v == 0 && !create)
