@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,21 +65,21 @@ add_values(struct csa_bytes *b, const char *indent, uint32_t seed)
 	const double	 each = (EMBED_BYTES - 45.0) / CSA_REPLIES_DIMS - 8;
 	double		 due = 0;
 	uint32_t	 state = seed;
-	int		 digits, sign;
+	char		 number[16];
+	int		 digits, n, sign;
 
 	for (int i = 0; i < CSA_REPLIES_DIMS; i++) {
 		sign = next_random(&state) & 1;
 		due += each;
 		digits = (int)due - sign - 3;
-		if (digits < 7)
-			digits = 7;
-		if (digits > 9)
-			digits = 9;
+		digits = digits < 7 ? 7 : digits > 9 ? 9 : digits;
 		due -= sign + 3 + digits;
-		csa_addf(b, "%s%s0.0", indent, sign ? "-" : "");
-		csa_addf(b, "%u", 1 + next_random(&state) % 9);
+		n = snprintf(number, sizeof(number), "%s0.0%u",
+		    sign ? "-" : "", 1 + next_random(&state) % 9);
 		for (int d = 1; d < digits; d++)
-			csa_addf(b, "%u", next_random(&state) % 10);
+			number[n++] = (char)('0' + next_random(&state) % 10);
+		csa_add(b, indent, strlen(indent));
+		csa_add(b, number, (size_t)n);
 		csa_add(b, ",\n", i == CSA_REPLIES_DIMS - 1 ? 0 : 2);
 	}
 }
