@@ -8,12 +8,14 @@
 #ifndef CSA_KV_KV_H
 #define CSA_KV_KV_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "lib/base/err.h"
 
-#define CSA_KV_KEYMAX	250	/* memcached's limit, so everyone's */
+#define CSA_KV_KEYMAX	250	/* memcached's limits, so everyone's */
+#define CSA_KV_VALMAX	(1024 * 1024 - 1024)
 
 struct csa_kv {
 	const struct csa_kv_ops	*ops;
@@ -29,21 +31,40 @@ struct csa_kv_ops {
 	 */
 	int	(*get)(struct csa_kv *, const char *key, void **val,
 		    size_t *len);
-	/* 0, or -1 after logging why.  ttl in seconds, 0 keeps the entry. */
+	/*
+	 * 0, or -1 after logging why.  ttl in seconds, 0 keeps the entry.  More
+	 * than CSA_KV_VALMAX bytes are -1.
+	 */
 	int	(*set)(struct csa_kv *, const char *key, const void *val,
 		    size_t len, uint32_t ttl);
 	/* 0 where there was none: stored; 1: there was one; -1 failed. */
 	int	(*add)(struct csa_kv *, const char *key, const void *val,
 		    size_t len, uint32_t ttl);
+	/* 1: there was one, and it is gone; 0: there was none; -1 failed. */
 	int	(*del)(struct csa_kv *, const char *key);
-	/* 0 alive, -1 not.  A set, because a get cannot tell (guide/style). */
+	/*
+	 * 0: all servers are alive, -1 not.  It sets an entry: of a server that
+	 * is no memcached at all, a get may say "not there".
+	 */
 	int	(*ping)(struct csa_kv *);
 	void	(*close)(struct csa_kv *);
 };
 
 /*
- * servers: host:port or /path/to/socket, comma-separated.  Opening never waits.
- * NULL with err (source memcached) where servers cannot be understood.
+ * Is key one that a driver takes?  Checked by all of them, before anything is
+ * sent: a key with a line break in it would be a second command.
+ */
+bool	csa_kv_key_good(const char *key);
+
+/*
+ * servers: host:port, [v6]:port or /path/to/socket, comma-separated; several
+ * share the keys by consistent hashing.  Opening never waits.  NULL with err
+ * (source memcached) where servers cannot be understood.
+ *
+ * An operation that waits for the network ends within timeout_ms; a server that
+ * sends its reply in drops can hold one up for longer, once.  After three failures
+ * in a row a server is left alone for five seconds, in which everything for it
+ * is -1 at once; then one operation tries again.
  */
 struct csa_kv	*csa_kv_memcached_open(const char *servers, long timeout_ms,
 		    struct csa_err *);
