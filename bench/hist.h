@@ -31,7 +31,7 @@ void	 csa_hist_add(struct csa_hist *h, uint64_t ns);
  */
 double	 csa_hist_ms(const struct csa_hist *h, double q);
 
-/* Append {"p50":…,"p90":…,"p99":…,"p999":…,"max":…,"mean":…}, all in ms. */
+/* Append an object with p50, p90, p99, p999, max and mean, all in ms. */
 void	 csa_hist_json(const struct csa_hist *h, struct csa_bytes *out);
 
 #endif

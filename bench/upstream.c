@@ -40,7 +40,7 @@
 #define MAX_WORKERS	16
 #define MAX_DELAYS	32
 #define READ_MIN	16384	/* room for the next read, at least */
-#define NO_PLACE	SIZE_MAX	/* not in the heap of waiting requests */
+#define NO_PLACE	SIZE_MAX	/* not among those that wait */
 
 enum state { CONN_READING, CONN_WAITING, CONN_WRITING };
 
