@@ -20,11 +20,11 @@ struct csa_httpreq {
 	struct csa_slice	 query;		/* after '?', may be empty */
 	struct csa_slice	 host;
 	struct csa_slice	 proto;		/* X-Forwarded-Proto */
-	struct csa_slice	 api_version;	/* of Pinecone */
+	struct csa_slice	 api_version;	/* Pinecone */
 	size_t			 head_len;	/* with the blank line */
 	size_t			 body_len;	/* Content-Length, or 0 */
 	bool			 expects;	/* waits for 100 Continue */
-	bool			 closes;	/* Connection: close, HTTP/1.0 */
+	bool			 closes;	/* no keep-alive */
 	bool			 chunked;
 };
 

@@ -40,7 +40,8 @@ const struct csa_bytes
 /* Overwrite out with a response made for this request. */
 void	 csa_reply_upserted(struct csa_bytes *out, size_t n);
 void	 csa_reply_index(struct csa_bytes *out, const char *name,
-	    size_t namelen, const char *scheme, const char *host, enum csa_index_shape shape);
+	    size_t namelen, const char *scheme, const char *host,
+	    enum csa_index_shape shape);
 void	 csa_reply_json(struct csa_bytes *out, int status, const char *body);
 
 #endif
