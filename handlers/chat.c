@@ -157,6 +157,19 @@ generate(const struct csa_rag *rag, struct csa_ctx *ctx,
 	return 0;
 }
 
+/* Providers know their own models; quoting is the one model of its kind. */
+static int
+check_model(const struct csa_model *model, const char *name,
+    struct csa_err *err)
+{
+	if (name == NULL || strcmp(model->name, "extractive") != 0 ||
+	    strcmp(name, model->name) == 0)
+		return 0;
+	return csa_fail(err, CSA_ERR_INVALID_VALUE, CSA_SRC_CLIENT,
+	    "config_params.llm_model: there is no model %.100s here; no "
+	    "provider is configured, so extractive is the only one", name);
+}
+
 static int
 answer(struct csa_app *app, struct csa_call *call,
     const struct csa_chat_request *r, struct csa_err *err)
@@ -167,7 +180,8 @@ answer(struct csa_app *app, struct csa_call *call,
 	struct answer	 a;
 
 	memset(&a, 0, sizeof(a));
-	if (csa_authorize_bot(call, r->bot, &scope, err) == -1)
+	if (csa_authorize_bot(call, r->bot, &scope, err) == -1 ||
+	    check_model(rag.model, r->model, err) == -1)
 		return -1;
 	if (csa_retrieve(&rag, ctx, &scope, r->message, r->k, &a.found, &a.t,
 	    err) == -1 ||

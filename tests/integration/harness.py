@@ -388,9 +388,10 @@ class ApacheFcgid(Apache):
                                     else "libapache2-mod-fcgid is not installed")
 
     def more(self):
+        os.makedirs(self.path("ipc"), exist_ok=True)
         if os.getuid() == 0:
             # The processes run as www-data here.
-            for d in (self.service.data, self.service.run):
+            for d in (self.service.data, self.service.run, self.path("ipc")):
                 shutil.chown(d, "www-data", "www-data")
                 for root, dirs, files in os.walk(d):
                     for n in dirs + files:
@@ -399,8 +400,8 @@ class ApacheFcgid(Apache):
                      if k not in os.environ or k.startswith(("INTERNAL", "GOOGLE", "PINECONE", "OPENAI"))}
         initial = "\n".join(f'FcgidInitialEnv {k} "{v}"' for k, v in variables.items())
         return f"""
-FcgidIPCDir {self.dir}
-FcgidProcessTableFile {self.dir}/fcgid_shm
+FcgidIPCDir {self.dir}/ipc
+FcgidProcessTableFile {self.dir}/ipc/fcgid_shm
 {initial}
 Define CHATSPHERE_CONF {self.service.conf}
 Define CHATSPHERE_LIBEXEC {BUILD}/fcgi
