@@ -189,10 +189,25 @@ csa_engine_ask(struct csa_http_call *c, enum csa_job job)
 	}
 	/* From here on the call may be somebody else's business, or gone. */
 	atomic_thread_fence(memory_order_seq_cst);
-	if (pthread_mutex_trylock(&h->curl) != 0)
+	if (atomic_load(&h->claimed) || pthread_mutex_trylock(&h->curl) != 0)
 		return;
 	serve(h);
 	let_go(h);
+}
+
+/*
+ * The driver comes with news for many, and a mutex is not fair: a few threads
+ * that start one call after the other could keep it out for seconds.  While it
+ * is on its way in they leave it their jobs.
+ */
+static void
+driver_lock(struct csa_http *h)
+{
+	if (pthread_mutex_trylock(&h->curl) == 0)
+		return;
+	atomic_store(&h->claimed, true);
+	pthread_mutex_lock(&h->curl);
+	atomic_store(&h->claimed, false);
 }
 
 /* How long to sleep, in ms; 0 where there is something to see to first. */
@@ -231,7 +246,7 @@ csa_engine_turn(struct csa_http *h, int64_t until)
 	struct epoll_event	 ev[EVENTS];
 	int			 i, n, ms;
 
-	pthread_mutex_lock(&h->curl);
+	driver_lock(h);
 	serve(h);
 	ms = sleep_time(h, until);
 	if (h->driver->notified)
@@ -242,7 +257,7 @@ csa_engine_turn(struct csa_http *h, int64_t until)
 	n = epoll_wait(h->epfd, ev, EVENTS, ms);
 	CSA_MUST(n >= 0 || errno == EINTR);
 
-	pthread_mutex_lock(&h->curl);
+	driver_lock(h);
 	h->asleep_until = CSA_AWAKE;
 	for (i = 0; i < n; i++)
 		dispatch(h, &ev[i]);

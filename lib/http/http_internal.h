@@ -55,6 +55,7 @@ struct csa_http {
 	X509_STORE		*store;
 
 	_Atomic(struct csa_http_call *) jobs;	/* a stack, newest first */
+	atomic_bool		 claimed;	/* the driver wants the curl lock */
 
 	pthread_mutex_t		 curl;
 	CURLM			*multi;

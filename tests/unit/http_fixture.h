@@ -1,0 +1,57 @@
+/*
+ * http_fixture: what the tests of lib/http have in common.
+ */
+
+#ifndef CSA_TESTS_HTTP_FIXTURE_H
+#define CSA_TESTS_HTTP_FIXTURE_H
+
+#include <check.h>
+
+#include "lib/base/err.h"
+#include "lib/base/mem.h"
+#include "lib/http/http.h"
+#include "tests/unit/http_server.h"
+
+#define MANY	200
+
+/* Made by setup, or with TLS by setup_tls, for every test anew. */
+extern struct server		*srv;
+extern struct csa_http		*http;
+extern struct csa_waiter	*waiter;
+extern struct csa_err		 err;
+
+void	setup(void);
+void	teardown(void);
+void	setup_tls(void);
+void	teardown_tls(void);
+/* With a CA file the engine is one for TLS; it is patient then. */
+struct csa_http *engine(const char *ca);
+
+/* A POST of "hello" to the test's server; 5 s, 1 MiB. */
+struct csa_http_req request(char url[128], const char *path);
+struct csa_http_call *start(const char *path);
+struct csa_http_call *start_stream(const char *path, int64_t ms);
+/* A GET of any URL. */
+struct csa_http_call *start_at(const char *url, int64_t ms);
+
+/* Wait for it, look at it, end it.  body NULL: any. */
+void	whole(struct csa_http_call *, int status, const char *body);
+void	fails(struct csa_http_call *, enum csa_errcode);
+/* MANY calls to /slow at once, twice, over MANY connections. */
+void	run_parallel(void);
+
+/* chatsphere_upstream_requests_total */
+uint64_t counted(const char *labels);
+/* Until the server has n connections, for 1 s at most.  Returns ms. */
+int64_t	await_open(int n);
+/* Since begin, give or take what a slow machine needs. */
+void	took(int64_t begin, int64_t ms);
+int	dead_port(void);	/* where nobody listens */
+int	silent_port(void);	/* that answers no SYN: its queue is full */
+
+/* The parts of the suite. */
+TCase	*calls_case(void);
+TCase	*streams_case(void);
+TCase	*tls_case(void);
+
+#endif

@@ -1,0 +1,70 @@
+#include "config.h"
+
+#include <check.h>
+
+#include "lib/base/clock.h"
+#include "tests/unit/http_fixture.h"
+
+START_TEST(tls)
+{
+	struct csa_http_call	*c[MANY];
+
+	for (int i = 0; i < 20; i++)
+		whole(start("/echo"), 200, "hello");
+	ck_assert_int_eq(atomic_load(&srv->connections), 1);
+	/* A server that knows no HTTP/2 must not make the calls queue up. */
+	for (int i = 0; i < MANY; i++)
+		c[i] = start("/slow?300");
+	for (int i = 0; i < MANY; i++)
+		whole(c[i], 200, "hello");
+	ck_assert_int_ge(atomic_load(&srv->connections), MANY);
+}
+END_TEST
+
+/* The same from cold: waiting for HTTP/2 ends when it is not offered. */
+START_TEST(tls_cold)
+{
+	struct csa_http_call	*c[MANY];
+	int64_t			 begin = csa_now_ms();
+
+	for (int i = 0; i < MANY; i++)
+		c[i] = start("/slow?500");
+	for (int i = 0; i < MANY; i++)
+		whole(c[i], 200, "hello");
+	ck_assert_int_eq(atomic_load(&srv->connections), MANY);
+	ck_assert_int_lt(csa_now_ms() - begin, 4000);
+}
+END_TEST
+
+START_TEST(tls_refused)
+{
+	srv = server_start(certs_tls((enum cert)_i));
+	fails(start("/echo"), CSA_ERR_PROVIDER_UNAVAILABLE);
+	await_open(0);
+	ck_assert_int_ge(atomic_load(&srv->connections), 1);
+	ck_assert_uint_eq(atomic_load(&srv->received), 0);
+}
+END_TEST
+
+START_TEST(tls_truncated)
+{
+	fails(start("/truncated"), CSA_ERR_PROVIDER_UNAVAILABLE);
+	fails(start("/reset"), CSA_ERR_PROVIDER_UNAVAILABLE);
+	fails(start("/cut-chunks"), CSA_ERR_PROVIDER_UNAVAILABLE);
+	whole(start("/echo"), 200, "hello");
+}
+END_TEST
+
+TCase *
+tls_case(void)
+{
+	TCase	*t = tcase_create("tls");
+
+	tcase_add_checked_fixture(t, setup_tls, teardown_tls);
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t, tls);
+	tcase_add_test(t, tls_cold);
+	tcase_add_loop_test(t, tls_refused, CERT_WRONG_HOST, CERT__MAX);
+	tcase_add_test(t, tls_truncated);
+	return t;
+}
