@@ -238,7 +238,7 @@ class Server:
 
     name = ""
     needs = ""
-    rolls = True            # has masters whose workers can be replaced
+    pools = True            # our own pools run, behind it
 
     def __init__(self, service):
         self.service = service
@@ -380,7 +380,7 @@ class ApacheProxy(Apache):
 
 
 class ApacheFcgid(Apache):
-    name, mods, rolls = "apache_fcgid", ("fcgid",), False
+    name, mods, pools = "apache_fcgid", ("fcgid",), False
 
     @classmethod
     def missing(cls):
