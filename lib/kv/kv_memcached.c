@@ -11,6 +11,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/kv/kv.h"
+#include "lib/metrics/metrics.h"
 
 #define SERVERS		64
 #define FAILURES	3	/* in a row, and a server is left alone */
@@ -74,7 +75,7 @@ expiration(uint32_t ttl)
 }
 
 static int
-mc_get(struct csa_kv *kv, const char *key, void **val, size_t *len)
+look_up(struct csa_kv *kv, const char *key, void **val, size_t *len)
 {
 	struct kv_memcached	*m = (struct kv_memcached *)kv;
 	struct breaker		*b;
@@ -109,6 +110,16 @@ mc_get(struct csa_kv *kv, const char *key, void **val, size_t *len)
 	}
 	worked(b);
 	return 0;
+}
+
+static int
+mc_get(struct csa_kv *kv, const char *key, void **val, size_t *len)
+{
+	int	 rc = look_up(kv, key, val, len);
+
+	csa_count(CSA_M_cache_requests, rc == 1 ? "memcached|hit" :
+	    rc == 0 ? "memcached|miss" : "memcached|error", 1);
+	return rc;
 }
 
 typedef memcached_return_t	storer(memcached_st *, const char *, size_t,

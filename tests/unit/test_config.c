@@ -86,6 +86,44 @@ START_TEST(defaults_are_a_configuration)
 }
 END_TEST
 
+/* The sample with every # taken off is the defaults. */
+START_TEST(sample_is_the_defaults)
+{
+	const char		*src = getenv("CSA_SRCDIR");
+	struct csa_config	*c, *d;
+	char			 path[500], line[1000], *text, *a, *b;
+	size_t			 n;
+	FILE			*f, *out;
+
+	snprintf(path, sizeof(path), "%s/conf/chatsphere.conf.sample",
+	    src != NULL ? src : ".");
+	ck_assert_msg((f = fopen(path, "r")) != NULL, "%s", path);
+	ck_assert_ptr_nonnull(out = open_memstream(&text, &n));
+	while (fgets(line, sizeof(line), f) != NULL)
+		fputs(line[0] == '#' && line[1] >= 'a' && line[1] <= 'z' ?
+		    line + 1 : "\n", out);
+	fclose(f);
+	fclose(out);
+	c = accepts(text);
+	free(text);
+	ck_assert_ptr_nonnull(out = open_memstream(&a, &n));
+	csa_config_print(c, out);
+	fclose(out);
+	for (int p = 0; p < CSA_P__MAX; p++)
+		ck_assert_msg(((struct csa_loaded *)c)->line[p] != 0, "%s",
+		    csa_pdescs[p].name);
+	d = accepts(NULL);
+	ck_assert_ptr_nonnull(out = open_memstream(&b, &n));
+	csa_config_print(d, out);
+	fclose(out);
+	ck_assert_str_eq(a, b);
+	free(a);
+	free(b);
+	csa_config_free(c);
+	csa_config_free(d);
+}
+END_TEST
+
 /* Every number at both limits and one beyond, from params.def itself. */
 START_TEST(numbers_are_bounded)
 {
@@ -542,6 +580,7 @@ main(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, defaults_are_a_configuration);
+	tcase_add_test(t, sample_is_the_defaults);
 	tcase_add_test(t, numbers_are_bounded);
 	tcase_add_test(t, enums_take_their_values_only);
 	tcase_add_test(t, secrets_are_never_shown);
