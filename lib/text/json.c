@@ -256,8 +256,9 @@ element(struct json_object *o, const char **p)
 
 	CSA_MUST(**p >= '0' && **p <= '9');
 	for (; **p != ']'; (*p)++) {
-		CSA_MUST(**p >= '0' && **p <= '9' && i < 1000000);
-		i = i * 10 + (size_t)(**p - '0');
+		CSA_MUST(**p >= '0' && **p <= '9');
+		if (i < 100000000)
+			i = i * 10 + (size_t)(**p - '0');
 	}
 	(*p)++;
 	if (json_object_get_type(o) != json_type_array)

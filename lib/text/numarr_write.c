@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "lib/base/buf.h"
 #include "lib/text/numarr.h"
@@ -11,8 +12,8 @@
  * spare: the scaling below is off by a few units of 2^-53, a digit is 2^-30.
  */
 #define DIGITS		9
-#define LOW		UINT64_C(100000000)
-#define HIGH		UINT64_C(1000000000)
+#define LOW		100000000
+#define HIGH		1000000000
 
 /* "-1.23456789e-38," */
 #define LONGEST		16
@@ -33,27 +34,59 @@ scale(double d, int k)
 	return k >= 0 ? d * p10[k] : d / p10[-k];
 }
 
+/*
+ * floor(log10(2^e)): 78913 / 2^18 is log10(2) but for 8e-7, which is less than any
+ * power of 2 here is away from a power of 10.  The shift must not see a minus.
+ */
+static int
+log10_of_2(int e)
+{
+	return (e * 78913 + (64 << 18)) / (1 << 18) - 64;
+}
+
 /* d > 0 as m * 10^(x - 8), LOW <= m < HIGH. */
-static uint64_t
+static uint32_t
 decimal(double d, int *x)
 {
-	uint64_t	 m;
-	int		 e;
+	uint64_t	 bits;
+	int64_t		 m;
 
-	/* log10(2) = .30103; never too large, at most one too small. */
-	(void)frexp(d, &e);
-	*x = (int)floor((e - 1) * 0.30102999566398119);
-	m = (uint64_t)(scale(d, DIGITS - 1 - *x) + 0.5);
+	/* A float is never subnormal as a double: its exponent is just there. */
+	memcpy(&bits, &d, sizeof(bits));
+	*x = log10_of_2((int)(bits >> 52) - 1023);
+	/* 2^e <= d < 2^(e + 1): the guess is right or one too small. */
+	m = (int64_t)(scale(d, DIGITS - 1 - *x) + 0.5);
 	if (m >= HIGH) {
 		(*x)++;
-		m = (uint64_t)(scale(d, DIGITS - 1 - *x) + 0.5);
+		m = (int64_t)(scale(d, DIGITS - 1 - *x) + 0.5);
 	}
 	/* 999999999.7 rounds to ten digits. */
 	if (m >= HIGH) {
 		(*x)++;
 		m = LOW;
 	}
-	return m;
+	return (uint32_t)m;
+}
+
+static void
+put2(char *p, uint32_t v)
+{
+	p[0] = (char)('0' + v / 10);
+	p[1] = (char)('0' + v % 10);
+}
+
+/* The nine digits of m, in parts that do not wait for each other. */
+static void
+put9(char *p, uint32_t m)
+{
+	uint32_t	 high = m / 10000, low = m % 10000;
+
+	p[0] = (char)('0' + high / 10000);
+	high %= 10000;
+	put2(p + 1, high / 100);
+	put2(p + 3, high % 100);
+	put2(p + 5, low / 100);
+	put2(p + 7, low % 100);
 }
 
 static char *
@@ -80,7 +113,6 @@ static char *
 put_float(char *p, float f)
 {
 	char		 text[DIGITS];
-	uint64_t	 m;
 	int		 x, n = DIGITS;
 
 	if (!isfinite(f) || f == 0) {
@@ -89,9 +121,7 @@ put_float(char *p, float f)
 	}
 	if (f < 0)
 		*p++ = '-';
-	m = decimal(fabs((double)f), &x);
-	for (int i = DIGITS; i-- > 0; m /= 10)
-		text[i] = (char)('0' + m % 10);
+	put9(text, decimal(fabs((double)f), &x));
 	while (n > 1 && text[n - 1] == '0')
 		n--;
 	if (x >= -4 && x < 0) {

@@ -144,15 +144,20 @@ closers(const struct text *t, size_t i)
 	}
 }
 
-/* Does the line whose first non-blank byte is s[i] stand for itself? */
+/*
+ * Does the line whose first non-blank byte is s[i] stand for itself, whatever
+ * marks are in it: "## 1. Heading", the row of a table, the fence of a listing?
+ */
 static bool
 own_line(const struct text *t, size_t i)
 {
 	const char	*p = t->s + i;
-	size_t		 left = t->n - i;
+	size_t		 left = t->n - i, level = 0;
 
-	return (left > 0 && (*p == '#' || *p == '|')) ||
-	    (left > 2 && memcmp(p, "```", 3) == 0);
+	while (level < left && level < 7 && p[level] == '#')
+		level++;
+	return (level > 0 && level < left && is_blank(p[level])) ||
+	    (left > 0 && *p == '|') || (left > 2 && memcmp(p, "```", 3) == 0);
 }
 
 /* "12." "12)" "a)" "(a)" and a blank. */
@@ -165,7 +170,7 @@ numbered_item(const struct text *t, size_t i)
 	if (!number && j < t->n && csa_is_lower((unsigned char)t->s[j]) &&
 	    (unsigned char)t->s[j] < 0x80)
 		j++;
-	if (j == i + open || j - i > 4 || j + 1 >= t->n)
+	if (j == i + open || j - i > 3 + open || j + 1 >= t->n)
 		return false;
 	if (t->s[j] != ')' && (t->s[j] != '.' || !number || open))
 		return false;
@@ -211,14 +216,14 @@ is_rule(const struct text *t, size_t i, size_t end)
 
 /* Does the newline at i end the sentence?  line is where its line began. */
 static bool
-line_ends(const struct text *t, size_t start, size_t line, size_t i)
+line_ends(const struct text *t, size_t line, size_t i)
 {
 	size_t	 j = i + 1;
 
 	while (j < t->n && is_blank(t->s[j]))
 		j++;
-	return j == t->n || t->s[j] == '\n' || own_line(t, start) ||
-	    begins_item(t, j) || is_rule(t, line, i);
+	return j == t->n || t->s[j] == '\n' || begins_item(t, j) ||
+	    is_rule(t, line, i);
 }
 
 /* The end mark at i, with all that follow it at once; *end is behind them. */
@@ -319,12 +324,17 @@ static size_t
 sentence(const struct text *t, size_t start)
 {
 	size_t		 i = start, line = start, len, behind, end;
+	const char	*nl;
 	enum mark	 m;
 	uint32_t	 cp;
 
+	if (own_line(t, start)) {
+		nl = memchr(t->s + start, '\n', t->n - start);
+		return nl != NULL ? (size_t)(nl - t->s) : t->n;
+	}
 	while (i < t->n) {
 		if (t->s[i] == '\n') {
-			if (line_ends(t, start, line, i))
+			if (line_ends(t, line, i))
 				return i;
 			line = ++i;
 			continue;
