@@ -37,6 +37,7 @@ struct loop {
 	bool		 watching;	/* somebody may still be sending */
 	int64_t		 watch, until;	/* csa_now_ms() */
 	int		 terms;
+	bool		 sweeping;	/* the socket may end with this process */
 	uint64_t	 refused;	/* since it was last logged */
 	int64_t		 refused_at;
 	struct pollfd	 set[LINGER + CSA_LINGER_MAX];
@@ -233,8 +234,15 @@ check_end(struct loop *l)
 		if (l->a->max_requests == 0 ||
 		    csa_crew_served(l->a->crew) < l->a->max_requests)
 			return;
+		/*
+		 * Without a master the socket may be ours alone (mod_fcgid, bin-path): what was
+		 * connected meanwhile would be lost with us.
+		 */
+		l->sweeping = l->a->notify == -1;
 		stop_accepting(l, "max_requests served");
 	}
+	while (l->sweeping && l->state == DRAINING && accept_one(l))
+		;
 	if (csa_crew_busy(l->a->crew) == 0 &&
 	    csa_linger_due(l->linger) == INT64_MAX)
 		l->state = DONE;
