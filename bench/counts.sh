@@ -208,12 +208,13 @@ syscalls() {
 connections() {
 	local stats
 	write_conf "workers = 2" "threads = 16"
-	pool "$prefork" -c "$tmp/conf" -- "$chat" -c "$tmp/conf"
-	chats 100 8
 	upstream_stats >"$tmp/reply"
+	pool "$prefork" -c "$tmp/conf" -- "$chat" -c "$tmp/conf"
 	chats 1000 8
 	stats=$(upstream_stats)
-	check chat_upstream_calls "$(jq -r '.requests / 1000' <<<"$stats")"
+	check chat_upstream_calls \
+	    "$(jq -r '.routes | (.embed + .batch + .query + .chat) / 1000' \
+		<<<"$stats")"
 	check upstream_connections "$(jq -r .connections <<<"$stats")"
 	end_pool
 }

@@ -193,6 +193,7 @@ class Upstream:
             self.procs.append(proc)
             self.ports.append(int(tail(log).split()[-1]))
         self.tls_proc, self.tls_ports, self.bundle = None, None, None
+        self._status_calls = 0
 
     def pids(self):
         procs = self.procs + ([self.tls_proc] if self.tls_proc else [])
@@ -205,13 +206,14 @@ class Upstream:
             get("http://127.0.0.1:%d/set?%s" % (port, query))
 
     def stats(self, reset=False):
-        """Both fakes' counters, added up."""
+        """Both fakes' counters, added up; of peaks, the higher one."""
         out = {}
         for port in self.ports:
             one = json.loads(get("http://127.0.0.1:%d/stats%s" % (
                 port, "?reset=1" if reset else "")))
             for k, v in list(one.pop("routes").items()) + list(one.items()):
-                out[k] = out.get(k, 0) + v
+                out[k] = max(out.get(k, 0), v) if k == "waiting_peak" \
+                    else out.get(k, 0) + v
         return out
 
     def urls(self, tls):
@@ -220,6 +222,16 @@ class Upstream:
         scheme = "https" if tls else "http"
         return ["%s://127.0.0.1:%d" % (scheme, p)
                 for p in (self.tls_ports if tls else self.ports)]
+
+    def tls_connections(self):
+        """How many TLS connections nginx has taken so far."""
+        if self.tls_ports is None:
+            return 0
+        text = get("http://127.0.0.1:%d/" % self.status_port).decode()
+        # "accepts handled requests", and three numbers; ours are among them.
+        accepts = re.search(r"(\d+) \d+ \d+", text)[1]
+        self._status_calls += 1
+        return int(accepts) - self._status_calls
 
     def _openssl(self, *args):
         subprocess.run(("openssl",) + args, cwd=self.workdir, check=True,
@@ -250,12 +262,14 @@ class Upstream:
     def _start_tls(self):
         self._make_certificates()
         self.tls_ports = [free_port(), free_port()]
+        self.status_port = free_port()
         servers = "".join(NGINX_SERVER % {
             "plain": plain, "tls": tls} for plain, tls
             in zip(self.ports, self.tls_ports))
         conf = os.path.join(self.workdir, "nginx.conf")
         with open(conf, "w") as f:
-            f.write(NGINX_CONF % {"dir": self.workdir, "servers": servers})
+            f.write(NGINX_CONF % {"dir": self.workdir, "servers": servers,
+                                 "status": self.status_port})
         self.tls_proc = start(
             ["/usr/sbin/nginx", "-c", conf, "-e",
              os.path.join(self.workdir, "nginx.log")],
@@ -297,6 +311,11 @@ http {
 	proxy_set_header X-Forwarded-Proto https;
 	proxy_buffers 16 32k;
 	proxy_max_temp_file_size 0;
+	server {
+		listen 127.0.0.1:%(status)d;
+		keepalive_timeout 0;
+		location / { stub_status; }
+	}
 %(servers)s
 }
 """

@@ -1,4 +1,4 @@
-"""What dominates: perf and strace on a service under the chat load."""
+"""What dominates: CPU by thread, perf and strace on a service under load."""
 
 import collections
 import os
@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 
 import harness
@@ -14,25 +15,25 @@ SECONDS = 4
 
 
 def dominates(bench, service):
-    """Print where a chat's CPU goes. Says so where a tool is missing."""
+    """Print where the CPU of a chat and of a store goes.
+
+    Says so where a tool is missing."""
     bench.upstream.delays({})
     service.start(bench.upstream)
+    jobs = {
+        "a chat": lambda s: bench.chat(service, "-c", 16, "-d", s),
+        "a 100-chunk store": lambda s: bench.store(service, "-c", 2, "-d", s),
+    }
     try:
-        bench.chat(service, "-c", 16, "-d", 1)
-        print("\nWhat dominates in %s (c=16, upstream at 0 ms)" % service.name)
-        shares_by_thread(bench, service)
-        with_perf(bench, service)
-        with_strace(bench, service)
+        for name, load in jobs.items():
+            load(1)
+            print("\nWhat dominates in %s of %s (upstream at 0 ms)" % (
+                name, service.name))
+            shares_by_thread(service, load)
+            with_perf(bench, service, load)
+            with_strace(bench, service, load)
     finally:
         service.stop()
-
-
-def busy_load(bench, service):
-    return subprocess.Popen(
-        [bench.load.program, "-j", "-p", str(service.port), "-u", "/chat",
-         "-b", bench.chat_body, "-H", "X-Internal-API-Key: bench-key",
-         "-c", "16", "-d", str(SECONDS + 1)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def thread_name(pid, tid):
@@ -43,37 +44,38 @@ def thread_name(pid, tid):
         return "?"
 
 
-def shares_by_thread(bench, service):
+def shares_by_thread(service, load):
     """CPU by thread name: engine, request threads, web server."""
     pids = service.own() + service.front()
     before = harness.cpu_by_thread(pids)
-    got = bench.chat(service, "-c", 16, "-d", SECONDS)
+    got = load(SECONDS)
     after = harness.cpu_by_thread(pids)
     by_name = collections.Counter()
     for (pid, tid), ns in after.items():
         by_name[thread_name(pid, tid)] += ns - before.get((pid, tid), 0)
-    print("  CPU s/1,000 by thread: " + ", ".join(
+    print("  CPU ms each, by thread: " + ", ".join(
         "%s %.3f" % (name, ns / 1e6 / max(1, got["requests"]))
-        for name, ns in by_name.most_common(8)))
+        for name, ns in by_name.most_common(8) if ns > 0))
 
 
-def with_perf(bench, service):
+def with_perf(bench, service, load):
     if not shutil.which("perf"):
         print("  perf is not installed (package linux-perf)")
         return
     data = os.path.join(bench.workdir, "perf.data")
     pids = ",".join(str(p) for p in service.own())
-    load = busy_load(bench, service)
+    busy = threading.Thread(target=load, args=(SECONDS + 1,))
+    busy.start()
     record = subprocess.run(
         ["perf", "record", "-q", "-e", "cpu-clock", "-F", "997", "-o", data,
          "-p", pids, "--", "sleep", str(SECONDS)],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    load.wait()
+    busy.join()
     if record.returncode != 0:
         print("  perf: " + (record.stderr.strip().splitlines() or ["?"])[-1])
         return
-    for title, keys, top in (("by object", "dso", 12),
-                             ("by function", "dso,symbol", 30)):
+    for title, keys, top in (("by object", "dso", 8),
+                             ("by function", "dso,symbol", 25)):
         out = subprocess.run(
             ["perf", "report", "-i", data, "--stdio", "--sort", keys,
              "--percent-limit", "0.5"], stdout=subprocess.PIPE,
@@ -82,10 +84,10 @@ def with_perf(bench, service):
         lines = [line.strip() for line in out.splitlines()
                  if re.match(r"\s+\d+\.\d+%", line)]
         for line in lines[:top]:
-            print("    " + line)
+            print("    " + re.sub(r"[\s-]+$", "", line))
 
 
-def with_strace(bench, service):
+def with_strace(bench, service, load):
     if not shutil.which("strace"):
         print("  strace is not installed")
         return
@@ -96,12 +98,12 @@ def with_strace(bench, service):
     trace = subprocess.Popen(argv, stdout=subprocess.DEVNULL,
                              stderr=subprocess.DEVNULL)
     time.sleep(1)
-    got = bench.chat(service, "-c", 16, "-d", SECONDS)
+    got = load(SECONDS)
     trace.send_signal(signal.SIGINT)
     trace.wait()
-    print("  system calls a chat (%d chats)" % got["requests"])
+    print("  system calls each (of %d)" % got["requests"])
     for name, count in calls_in(harness.tail(out, 200))[:14]:
-        print("    %6.2f %s" % (count / max(1, got["requests"]), name))
+        print("    %8.2f %s" % (count / max(1, got["requests"]), name))
 
 
 def calls_in(text):

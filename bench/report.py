@@ -180,11 +180,13 @@ def print_slow(results, names):
                 number(results.median(name, cell, "ideal_rate"), 0),
                 number(results.load(name, cell, "p50"), 0),
                 number(results.load(name, cell, "p99"), 0),
+                number(results.median(name, cell, "tls_connections"), 0),
                 number(results.median(name, cell, "failures"), 0)))
     if rows:
         print("\nUpstream at 200 + 20 + 1000 ms (p50 and p99 in ms)\n")
         print(table(("scenario", "service", "idle MB", "loaded MB", "kB/req",
-                     "req/s", "ideal", "p50", "p99", "failed"), rows))
+                     "req/s", "ideal", "p50", "p99", "TLS conn", "failed"),
+                    rows))
 
 
 def print_noise(results):

@@ -225,6 +225,7 @@ def in_flight(bench, service, n, tls, seconds, results):
     service.start(bench.upstream, tls=tls, in_flight=n)
     idle = harness.pss_kb(service.own())
     bench.upstream.stats(reset=True)
+    connected = bench.upstream.tls_connections()
     peak = harness.PssPeak(service.own)
     front = harness.PssPeak(service.front)
     got = measured(bench, service, lambda: bench.chat(
@@ -236,6 +237,7 @@ def in_flight(bench, service, n, tls, seconds, results):
                kb_per_request=loaded / n, kb_over_idle=(loaded - idle) / n,
                held_by_upstream=calls["waiting_peak"],
                upstream_connections=calls["connections"],
+               tls_connections=bench.upstream.tls_connections() - connected,
                ideal_rate=n * 1000 / SLOW_MS)
     results(got)
     service.stop()
@@ -245,8 +247,10 @@ def cold_burst(bench, service, n, results):
     """n requests at once on a service that has opened no connection yet."""
     bench.upstream.delays(SLOW)
     service.start(bench.upstream, tls=True, in_flight=n)
+    connected = bench.upstream.tls_connections()
     got = measured(bench, service, lambda: bench.chat(
         service, "-n", n, "-t", 60), "cold burst %d https" % n)
+    got["tls_connections"] = bench.upstream.tls_connections() - connected
     got["over_upstream"] = got["load"]["ms"]["p50"] / SLOW_MS - 1
     results(got)
     service.stop()
