@@ -149,6 +149,32 @@ on_body(char *data, size_t size, size_t n, void *call)
 	return taken;
 }
 
+/* CAN_KNOW: does curl say when a call has got its connection, and which? */
+#define CAN_KNOW	(LIBCURL_VERSION_NUM >= 0x075000)
+
+#if CAN_KNOW
+/* CURLOPT_PREREQFUNCTION: called before the request is sent. */
+static int
+on_connected(void *call, char *ip, char *own_ip, int port, int own_port)
+{
+	struct csa_http_call	*c = call;
+	struct curl_tlssessioninfo *tls = NULL;
+
+	(void)ip;
+	(void)own_ip;
+	(void)port;
+	(void)own_port;
+	if (c->host == NULL)
+		return CURL_PREREQFUNC_OK;
+	curl_easy_getinfo(c->easy, CURLINFO_TLS_SSL_PTR, &tls);
+	/* The store was set on an SSL_CTX of OpenSSL, so that is what it is. */
+	CSA_MUST(tls != NULL && tls->backend == CURLSSLBACKEND_OPENSSL &&
+	    tls->internals != NULL);
+	csa_host_connected(c, tls->internals);
+	return CURL_PREREQFUNC_OK;
+}
+#endif
+
 static void
 set_protocols(CURL *e)
 {
@@ -211,6 +237,9 @@ easy_new(struct csa_http *h)
 	set_net(e, h);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
+#if CAN_KNOW
+	curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_connected);
+#endif
 	return e;
 }
 
@@ -223,6 +252,7 @@ easy_free(struct csa_http *h, CURL *e)
 	}
 	if (h->spare == NULL)
 		h->spare = csa_new_array(MAX_SPARE, CURL *);
+	curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 0L);
 	/* Nothing of the caller's may be left in it. */
 	curl_easy_setopt(e, CURLOPT_POSTFIELDS, NULL);
 	curl_easy_setopt(e, CURLOPT_HTTPHEADER, NULL);
@@ -246,14 +276,13 @@ set_request(CURL *e, struct csa_http_call *c)
 		    c->data != NULL ? c->data : "");
 	} else
 		curl_easy_setopt(e, CURLOPT_HTTPGET, 1L);
-	/*
-	 * Over TLS wait for a connection that is being made and may turn out to
-	 * be shareable; without, nothing is ever shared and a burst would stand
-	 * in line behind the first reply.
-	 */
-	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)(c->tls ?
+#if CAN_KNOW
+	curl_easy_setopt(e, CURLOPT_PREREQDATA, c);
+	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)(c->host != NULL ?
 	    CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
-	curl_easy_setopt(e, CURLOPT_PIPEWAIT, c->tls ? 1L : 0L);
+#else
+	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+#endif
 	return curl_easy_setopt(e, CURLOPT_URL, c->url);
 }
 
@@ -271,17 +300,43 @@ csa_easy_start(struct csa_http_call *c)
 	    CURLE_OK : CURLE_FAILED_INIT;
 }
 
-void
-csa_easy_stop(struct csa_http_call *c)
+/*
+ * A stream of HTTP/2 is cut: curl (7.88) writes the frame that says so into its
+ * buffer and leaves it there until something else is sent, while the provider
+ * goes on thinking, at our cost.  Pausing another stream of that connection for a
+ * moment sends it; where there is none, the connection is closed.
+ */
+static struct csa_http_call *
+prepare_cut(struct csa_http_call *c)
 {
-	struct csa_http	*h = c->http;
+	struct csa_http_call	*other;
+
+	if (!c->shared)
+		return NULL;
+	other = csa_host_fellow(c);
+	if (other == NULL)
+		curl_easy_setopt(c->easy, CURLOPT_FORBID_REUSE, 1L);
+	return other;
+}
+
+void
+csa_easy_stop(struct csa_http_call *c, bool cut)
+{
+	struct csa_http		*h = c->http;
+	struct csa_http_call	*other = NULL;
 
 	if (c->easy == NULL)
 		return;
 	if (!c->in_body)
 		read_status(c);
 	curl_easy_getinfo(c->easy, CURLINFO_NUM_CONNECTS, &c->connects);
+	if (cut)
+		other = prepare_cut(c);
 	curl_multi_remove_handle(h->multi, c->easy);
 	easy_free(h, c->easy);
 	c->easy = NULL;
+	if (other != NULL) {
+		curl_easy_pause(other->easy, CURLPAUSE_RECV);
+		curl_easy_pause(other->easy, CURLPAUSE_CONT);
+	}
 }

@@ -54,15 +54,14 @@ csa_engine_notify(struct csa_waiter *w, bool driving)
 		pthread_cond_signal(&w->cond);
 }
 
-/* The call is over for curl.  It may be freed the moment the lock is let go. */
+/* Tell the owner, who may free the call the moment the lock is let go. */
 static void
-finish(struct csa_http_call *c, CURLcode result)
+conclude(struct csa_http_call *c, CURLcode result)
 {
 	struct csa_http		*h = c->http;
 	struct csa_waiter	*w = c->waiter;
 	bool			 driving;
 
-	csa_easy_stop(c);
 	pthread_mutex_lock(&h->state);
 	c->result = result;
 	c->done = true;
@@ -71,14 +70,48 @@ finish(struct csa_http_call *c, CURLcode result)
 	csa_engine_notify(w, driving);
 }
 
+/* Those who wait for a connection that cannot be made need wait no longer. */
+static void
+share_fate(struct csa_http_call *c, CURLcode result)
+{
+	struct csa_http_call	*other;
+
+	while ((other = TAILQ_FIRST(&c->host->line)) != NULL) {
+		csa_host_leave(other, result);
+		memcpy(other->errbuf, c->errbuf, sizeof(other->errbuf));
+		conclude(other, result);
+	}
+}
+
+/* The call is over for curl. */
+static void
+finish(struct csa_http_call *c, CURLcode result)
+{
+	csa_easy_stop(c, false);
+	if (csa_host_leave(c, result))
+		share_fate(c, result);
+	conclude(c, result);
+}
+
+static void
+give_to_curl(struct csa_http_call *c)
+{
+	CURLcode	 result = csa_easy_start(c);
+
+	if (result != CURLE_OK)
+		finish(c, result);
+}
+
 static void
 removed(struct csa_http_call *c)
 {
 	struct csa_http		*h = c->http;
 	struct csa_waiter	*w = c->waiter;
 
-	if (c->easy != NULL)
-		csa_easy_stop(c);
+	if (c->easy != NULL || c->in_line) {
+		csa_easy_stop(c, true);
+		csa_host_leave(c, CURLE_OK);
+	}
 	pthread_mutex_lock(&h->state);
 	c->removed = true;
 	pthread_mutex_unlock(&h->state);
@@ -88,8 +121,6 @@ removed(struct csa_http_call *c)
 static void
 do_job(struct csa_http_call *c, unsigned jobs)
 {
-	CURLcode	 result;
-
 	/* A call that is to end need not begin. */
 	if (jobs & CSA_JOB_REMOVE) {
 		removed(c);
@@ -97,9 +128,8 @@ do_job(struct csa_http_call *c, unsigned jobs)
 	}
 	if (jobs & CSA_JOB_UNPAUSE && c->easy != NULL)
 		curl_easy_pause(c->easy, CURLPAUSE_CONT);
-	if (jobs & CSA_JOB_START &&
-	    (result = csa_easy_start(c)) != CURLE_OK)
-		finish(c, result);
+	if (jobs & CSA_JOB_START && csa_host_enter(c))
+		give_to_curl(c);
 }
 
 static void
@@ -147,14 +177,35 @@ do_finished(struct csa_http *h)
 	}
 }
 
+/* Let those through for whom there is room by now. */
+static bool
+do_hosts(struct csa_http *h)
+{
+	struct csa_host		*host;
+	struct csa_http_call	*c;
+	bool			 any = false;
+
+	if (!h->hosts_due)
+		return false;
+	h->hosts_due = false;
+	LIST_FOREACH(host, &h->hosts, entry)
+		while ((c = csa_host_next(host)) != NULL) {
+			give_to_curl(c);
+			any = true;
+		}
+	return any;
+}
+
 /* Everything that is due, with the curl lock held. */
 static void
 serve(struct csa_http *h)
 {
-	if (atomic_load(&h->jobs) != NULL)
-		do_jobs(h);
-	do_timer(h);
-	do_finished(h);
+	do {
+		if (atomic_load(&h->jobs) != NULL)
+			do_jobs(h);
+		do_timer(h);
+		do_finished(h);
+	} while (do_hosts(h));
 	if (h->timer != -1 && h->timer < h->asleep_until)
 		wake_driver(h);
 }
@@ -298,6 +349,7 @@ locks_new(struct csa_http *h)
 {
 	CSA_MUST(pthread_mutex_init(&h->curl, NULL) == 0);
 	CSA_MUST(pthread_mutex_init(&h->state, NULL) == 0);
+	LIST_INIT(&h->hosts);
 	LIST_INIT(&h->followers);
 	LIST_INIT(&h->spare_waiters);
 }
@@ -352,6 +404,7 @@ csa_http_free(struct csa_http *h)
 	/* Closes the connections, through csa_sock_close. */
 	curl_multi_cleanup(h->multi);
 	curl_share_cleanup(h->share);
+	csa_hosts_free(h);
 	for (uint32_t i = 0; i < h->nwaiters; i++) {
 		pthread_cond_destroy(&h->waiters[i]->cond);
 		free(h->waiters[i]);

@@ -41,6 +41,24 @@ struct csa_waiter {
 };
 LIST_HEAD(csa_waiters, csa_waiter);
 
+/* A provider's address, and who wants to talk to it.  See host.c. */
+enum csa_host_kind {
+	CSA_HOST_UNKNOWN = 0,
+	CSA_HOST_ALONE,			/* a connection serves one call */
+	CSA_HOST_SHARED			/* many, over HTTP/2 */
+};
+
+struct csa_host {
+	char			*origin;	/* "https://host:port" */
+	enum csa_host_kind	 kind;
+	unsigned		 nshared;	/* such connections open */
+	unsigned		 ncalls;	/* given to curl */
+	struct csa_http_call	*pioneer;	/* sent to make a connection */
+	TAILQ_HEAD(, csa_http_call) line;	/* not yet given to curl */
+	LIST_HEAD(, csa_http_call) calls;	/* given to curl */
+	LIST_ENTRY(csa_host)	 entry;
+};
+
 /* What is known of a descriptor that curl uses; indexed by the descriptor. */
 struct csa_sock {
 	uint8_t	 ours;		/* opened by us: we learn when it is closed */
@@ -64,6 +82,9 @@ struct csa_http {
 	int64_t			 asleep_until;	/* the driver's sleep, ms */
 	struct csa_sock		*socks;
 	size_t			 nsocks;
+	LIST_HEAD(, csa_host)	 hosts;
+	unsigned		 nhosts;
+	bool			 hosts_due;	/* somebody may be let through */
 	CURL			**spare;	/* easy handles */
 	size_t			 nspare;
 
@@ -99,6 +120,14 @@ struct csa_http_call {
 	size_t			 len;
 	int64_t			 deadline;	/* ms */
 	int64_t			 started;	/* ns */
+
+	/* Under the curl lock. */
+	struct csa_host		*host;		/* NULL: not over TLS */
+	TAILQ_ENTRY(csa_http_call) line;
+	LIST_ENTRY(csa_http_call) fellow;
+	bool			 in_line;
+	SSL			*connection;	/* NULL: not yet */
+	bool			 shared;	/* that is, HTTP/2 */
 
 	/* Written under the curl lock until `done`. */
 	CURL			*easy;		/* NULL: not with curl */
@@ -150,8 +179,22 @@ void	csa_sock_ready(struct csa_http *, int fd, uint32_t events);
 
 /* Hand the call to the multi handle; CURLE_OK or why not. */
 CURLcode csa_easy_start(struct csa_http_call *);
-/* Take it back; what it has come to is in the call. */
-void	csa_easy_stop(struct csa_http_call *);
+/* Take it back; what it has come to is in the call.  cut: before its end. */
+void	csa_easy_stop(struct csa_http_call *, bool cut);
+
+/* host.c.  With the curl lock held. */
+
+/* May the call be given to curl?  If not it stands in line. */
+bool	csa_host_enter(struct csa_http_call *);
+/* The next in line who may, or NULL. */
+struct csa_http_call *csa_host_next(struct csa_host *);
+/* The call has a connection now. */
+void	csa_host_connected(struct csa_http_call *, SSL *);
+/* Another call on the same connection, or NULL. */
+struct csa_http_call *csa_host_fellow(const struct csa_http_call *);
+/* The call is over.  True where there is no hope for those in line either. */
+bool	csa_host_leave(struct csa_http_call *, CURLcode);
+void	csa_hosts_free(struct csa_http *);
 
 /* waiter.c */
 

@@ -49,9 +49,14 @@ void	took(int64_t begin, int64_t ms);
 int	dead_port(void);	/* where nobody listens */
 int	silent_port(void);	/* that answers no SYN: its queue is full */
 
+/* HTTP/2 over TLS in front of srv: its port, or -1 where there is no nginx. */
+int	nginx_start(void);
+void	nginx_stop(void);
+
 /* The parts of the suite. */
 TCase	*calls_case(void);
 TCase	*streams_case(void);
 TCase	*tls_case(void);
+TCase	*h2_case(void);
 
 #endif

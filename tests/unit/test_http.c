@@ -124,6 +124,7 @@ main(void)
 	suite_add_tcase(s, calls_case());
 	suite_add_tcase(s, streams_case());
 	suite_add_tcase(s, tls_case());
+	suite_add_tcase(s, h2_case());
 	suite_add_tcase(s, ending_case());
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

@@ -1,0 +1,196 @@
+#include "config.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <check.h>
+
+#include "lib/base/clock.h"
+#include "lib/metrics/metrics.h"
+#include "tests/unit/http_fixture.h"
+
+static int	port;
+
+static void
+setup_h2(void)
+{
+	setup_tls();
+	/* Plain HTTP behind, TLS and HTTP/2 in front. */
+	srv = server_start(NULL);
+	if ((port = nginx_start()) == -1)
+		fprintf(stderr, "http: HTTP/2 skipped, no nginx\n");
+}
+
+static void
+teardown_h2(void)
+{
+	nginx_stop();
+	teardown_tls();
+}
+
+static struct csa_http_call *
+begin(const char *path, bool stream, int64_t ms)
+{
+	char			 url[128], address[128];
+	struct csa_http_req	 r = request(address, path);
+
+	snprintf(url, sizeof(url), "https://localhost:%d%s", port, path);
+	r.url = url;
+	r.stream = stream;
+	r.max_reply = 64 << 20;
+	r.deadline = csa_now_ms() + ms;
+	return csa_http_start(http, waiter, &r);
+}
+
+static uint64_t
+connections(void)
+{
+	return csa_metric_value(CSA_M_upstream_connections, "gemini");
+}
+
+START_TEST(h2_cold_burst)
+{
+	struct csa_http_call	*c[MANY];
+	int64_t			 first = csa_now_ms();
+
+	if (port == -1)
+		return;
+	for (int i = 0; i < MANY; i++)
+		c[i] = begin("/slow?300", false, 10000);
+	for (int i = 0; i < MANY; i++)
+		whole(c[i], 200, "hello");
+	/* 100 calls a connection, by curl's limit and about nginx's. */
+	ck_assert_uint_le(connections(), 3);
+	ck_assert_int_eq(atomic_load(&srv->requests), MANY);
+	ck_assert_int_lt(csa_now_ms() - first, 3000);
+}
+END_TEST
+
+START_TEST(h2_content)
+{
+	struct csa_http_call	*c[50];
+	const char		*body;
+	size_t			 n;
+
+	if (port == -1)
+		return;
+	for (int i = 0; i < 50; i++)
+		c[i] = begin(i % 2 ? "/big?300000" : "/flood?401408", false,
+		    20000);
+	for (int i = 0; i < 50; i++) {
+		ck_assert_msg(csa_http_wait(c[i], &err) == 0, "%s",
+		    err.detail);
+		body = csa_http_body(c[i], &n);
+		ck_assert_uint_eq(n, i % 2 ? 300000 : 401408);
+		for (size_t k = 0; k < n; k++)
+			if ((unsigned char)body[k] != (i % 2 ? 'b' : k % 251))
+				ck_abort_msg("call %d, byte %zu", i, k);
+		csa_http_end(c[i]);
+	}
+	ck_assert_uint_eq(connections(), 1);
+}
+END_TEST
+
+/* One stream's end is not the connection's. */
+START_TEST(h2_cancel)
+{
+	struct csa_http_call	*lasting, *c;
+
+	if (port == -1)
+		return;
+	lasting = begin("/slow?500", false, 10000);
+	for (int i = 0; i < 10; i++) {
+		c = begin("/no-headers", i % 2, 50);
+		if (i % 2) {
+			char	 byte;
+
+			ck_assert_int_eq(csa_http_read(c, &byte, 1,
+			    csa_now_ms() + 1000, &err), -1);
+			csa_http_end(c);
+		} else
+			fails(c, CSA_ERR_DEADLINE);
+		/* What is left is the lasting one. */
+		ck_assert_int_lt(await_open(i < 8 ? 1 :
+		    atomic_load(&srv->open)), 100);
+	}
+	whole(lasting, 200, "hello");
+	await_open(0);
+	ck_assert_uint_eq(connections(), 1);
+}
+END_TEST
+
+/* A reader that does not read must not hold up the others. */
+START_TEST(h2_slow_reader)
+{
+	struct csa_http_call	*slow;
+	static char		 part[70000];
+	int64_t			 first = csa_now_ms();
+	long			 n, at = 0;
+
+	if (port == -1)
+		return;
+	slow = begin("/flood?8388608", true, 30000);
+	for (int i = 0; i < 20; i++)
+		whole(begin("/slow?10", false, 2000), 200, "hello");
+	ck_assert_int_lt(csa_now_ms() - first, 2000);
+	while ((n = csa_http_read(slow, part, sizeof(part),
+	    csa_now_ms() + 5000, &err)) > 0)
+		for (long i = 0; i < n; i++, at++)
+			if ((unsigned char)part[i] != at % 251)
+				ck_abort_msg("wrong byte at %ld", at);
+	ck_assert_msg(n == 0, "%ld: %s", n, err.detail);
+	ck_assert_int_eq(at, 8388608);
+	csa_http_end(slow);
+}
+END_TEST
+
+START_TEST(h2_broken)
+{
+	if (port == -1)
+		return;
+	fails(begin("/truncated", false, 5000), CSA_ERR_PROVIDER_UNAVAILABLE);
+	fails(begin("/cut-chunks", false, 5000), CSA_ERR_PROVIDER_UNAVAILABLE);
+	whole(begin("/reset", false, 5000), 502, NULL);
+	whole(begin("/echo", false, 5000), 200, "hello");
+}
+END_TEST
+
+START_TEST(h2_events)
+{
+	struct csa_http_call	*c;
+	char			 part[100];
+	int			 reads = 0;
+	long			 n, total = 0;
+
+	if (port == -1)
+		return;
+	c = begin("/events?20", true, 5000);
+	while ((n = csa_http_read(c, part, sizeof(part), csa_now_ms() + 1000,
+	    &err)) > 0) {
+		reads++;
+		total += n;
+	}
+	ck_assert_int_eq(n, 0);
+	ck_assert_int_eq(total, 10 * 9 + 10 * 10);
+	/* As they come, not in a lump. */
+	ck_assert_int_ge(reads, 10);
+	csa_http_end(c);
+}
+END_TEST
+
+TCase *
+h2_case(void)
+{
+	TCase	*t = tcase_create("h2");
+
+	tcase_add_checked_fixture(t, setup_h2, teardown_h2);
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t, h2_cold_burst);
+	tcase_add_test(t, h2_content);
+	tcase_add_test(t, h2_cancel);
+	tcase_add_test(t, h2_slow_reader);
+	tcase_add_test(t, h2_broken);
+	tcase_add_test(t, h2_events);
+	return t;
+}
