@@ -19,7 +19,6 @@
 #include "fcgi/worker.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
-#include "lib/base/mem.h"
 #include "lib/metrics/metrics.h"
 
 #define STEADY_MS	1000	/* served so long, a worker ends the back-off */
@@ -356,25 +355,24 @@ run(struct master *m)
 int
 main(int argc, char *argv[])
 {
-	struct master		*m = csa_new(struct master);
+	static struct master	 m;
 	struct csa_options	 o;
 	struct csa_config	*config;
 	int			 fds[CSA_CHILDREN], status;
 	size_t			 n;
 
-	m->p.argv = argv;
-	n = csa_prefork_adopt(&m->p, fds);
+	m.p.argv = argv;
+	n = csa_prefork_adopt(&m.p, fds);
 	csa_startup(fds, n);
 	if (csa_options_read(&o, argc, argv, " -- WORKER [ARGUMENT ...]",
 	    &status) == -1)
 		return status;
 	if ((config = csa_options_config(&o, &status)) == NULL)
 		return status;
-	m->options = &o;
-	status = start(m, config) == 0 ? EXIT_SUCCESS : CSA_EXIT_CONFIG;
+	m.options = &o;
+	status = start(&m, config) == 0 ? EXIT_SUCCESS : CSA_EXIT_CONFIG;
 	csa_config_free(config);
 	if (status == EXIT_SUCCESS)
-		run(m);
-	free(m);
+		run(&m);
 	return status;
 }
