@@ -128,6 +128,13 @@ struct csa_candidate {
 	double		 score;
 };
 
+/* What is remembered of a row; row 0 is none.  See length_of. */
+struct csa_length {
+	uint32_t	 row;
+	int32_t		 words;
+};
+#define CSA_LENGTHS	16384		/* 128 KiB a connection; a power of 2 */
+
 struct csa_ranking {
 	int64_t		 deadline;
 	int		 nterms;
@@ -140,6 +147,7 @@ struct csa_ranking {
 	struct csa_candidate *best;	/* a heap, worst first, while it grows */
 	size_t		 nbest, want, size;
 	void		*near;		/* buffers of the positions */
+	struct csa_length *lengths;
 };
 
 /* Make csa_rank known to the connection.  Returns an SQLite code. */

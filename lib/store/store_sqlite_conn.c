@@ -195,6 +195,8 @@ configure(void)
 {
 	/* Refused where somebody has used SQLite before; no harm. */
 	(void)sqlite3_config(SQLITE_CONFIG_LOG, on_log, NULL);
+	/* Nobody asks SQLite how much it has; counting takes a lock. */
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	CSA_MUST(sqlite3_threadsafe() != 0);
 }
 

@@ -16,10 +16,24 @@ static const char *const words_args[] = {
 	"unicode61", "remove_diacritics", "2",
 };
 
+/*
+ * Stems that were made before: text repeats its words, and porter costs ten times
+ * what a look here does.
+ */
+#define STEMS		1024		/* a power of two */
+#define STEMMAX		20		/* longer words are not kept */
+
+struct stem {
+	uint8_t	 nword, nstem;		/* nword 0: free */
+	char	 word[STEMMAX];		/* in lower case */
+	char	 stem[STEMMAX];
+};
+
 struct tokenizer {
 	fts5_tokenizer	 words;		/* porter's functions */
 	Fts5Tokenizer	*inner;
 	struct tokenizer *next;		/* in the free list below */
+	struct stem	 stems[STEMS];
 };
 
 /* Who gets the tokens of one call. */
@@ -133,23 +147,100 @@ run_length(const char *s, int n, bool *pairs)
 	return at;
 }
 
+/* ---- words of ASCII letters and digits ---- */
+
+enum { SEPARATOR, WORD, OTHER };
+
+/* Every ASCII byte that is no letter or digit separates words in unicode61. */
+static int
+kind_of(char c)
+{
+	if ((unsigned char)c >= 0x80)
+		return OTHER;
+	return ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+	    (c >= '0' && c <= '9') ? WORD : SEPARATOR;
+}
+
+static int
+take_stem(void *arg, int flags, const char *text, int n, int start, int end)
+{
+	struct stem	*m = arg;
+
+	(void)flags;
+	(void)start;
+	(void)end;
+	if (n > STEMMAX)
+		return SQLITE_ERROR;
+	memcpy(m->stem, text, (size_t)n);
+	m->nstem = (uint8_t)n;
+	return SQLITE_OK;
+}
+
+/* The stem of a word of at most STEMMAX ASCII letters and digits. */
+static const struct stem *
+stem_of(struct tokenizer *t, const char *s, int n)
+{
+	char		 low[STEMMAX];
+	uint32_t	 hash = 2166136261u;
+	struct stem	*m;
+
+	for (int i = 0; i < n; i++) {
+		low[i] = s[i] >= 'A' && s[i] <= 'Z' ? s[i] | 0x20 : s[i];
+		hash = (hash ^ (unsigned char)low[i]) * 16777619u;
+	}
+	m = &t->stems[(hash ^ hash >> 15) & (STEMS - 1)];
+	if (m->nword == n && memcmp(m->word, low, (size_t)n) == 0)
+		return m;
+	m->nword = m->nstem = 0;
+	if (t->words.xTokenize(t->inner, m, FTS5_TOKENIZE_DOCUMENT, low, n,
+	    take_stem) != SQLITE_OK || m->nstem == 0)
+		return NULL;
+	memcpy(m->word, low, (size_t)n);
+	m->nword = (uint8_t)n;
+	return m;
+}
+
+/* The bytes up to the next separator, none of which is one. */
+static int
+word(struct tokenizer *t, struct sink *k, const char *s, int n, bool ascii)
+{
+	const struct stem	*m;
+	bool			 pairs;
+	int			 base = k->base, at, len, rc = SQLITE_OK;
+
+	if (ascii && n <= STEMMAX && (m = stem_of(t, s, n)) != NULL)
+		return k->token(k->arg, 0, m->stem, m->nstem, base, base + n);
+	for (at = 0; rc == SQLITE_OK && at < n; at += len) {
+		k->base = base + at;
+		len = run_length(s + at, n - at, &pairs);
+		rc = pairs ? run_of_pairs(k, s + at, len) :
+		    t->words.xTokenize(t->inner, k, FTS5_TOKENIZE_DOCUMENT,
+		    s + at, len, shifted);
+	}
+	return rc;
+}
+
 static int
 cut(Fts5Tokenizer *self, void *arg, int flags, const char *s, int n,
     int (*token)(void *, int, const char *, int, int, int))
 {
 	struct tokenizer	*t = (struct tokenizer *)self;
 	struct sink		 k = { arg, token, 0 };
-	bool			 pairs;
-	int			 len, rc = SQLITE_OK;
+	bool			 ascii;
+	int			 kind, rc = SQLITE_OK;
 
 	/* See csa_tokenizer_register. */
 	if (flags & FTS5_TOKENIZE_QUERY)
 		return n > 0 ? token(arg, 0, s, n, 0, n) : SQLITE_OK;
-	for (; rc == SQLITE_OK && k.base < n; k.base += len) {
-		len = run_length(s + k.base, n - k.base, &pairs);
-		rc = pairs ? run_of_pairs(&k, s + k.base, len) :
-		    t->words.xTokenize(t->inner, &k, flags, s + k.base, len,
-		    shifted);
+	for (int at = 0; rc == SQLITE_OK && at < n;) {
+		ascii = true;
+		for (k.base = at; at < n &&
+		    (kind = kind_of(s[at])) != SEPARATOR; at++)
+			ascii &= kind == WORD;
+		if (at > k.base)
+			rc = word(t, &k, s + k.base, at - k.base, ascii);
+		else
+			at++;
 	}
 	return rc;
 }
