@@ -55,6 +55,7 @@ struct emu_index {
 	bool		 guarded;	/* deletion_protection enabled */
 	struct json_object *tags;	/* or NULL */
 	struct json_object *embed;	/* integrated model, or NULL */
+	char		 dense_field[64];	/* "_values" unless documents */
 	char		 cloud[16], region[32];
 	struct emu_ns	*ns;
 };
@@ -66,6 +67,8 @@ struct emu_search {
 	const float	*sval;
 	size_t		 nsparse;
 	struct json_object *filter;	/* checked, or NULL */
+	const char	*text;		/* score by words in text_field */
+	const char	*text_field;	/* NULL: in all of the metadata */
 	size_t		 top_k;
 	bool		 foreign;	/* the fault: other namespaces */
 };
@@ -144,6 +147,16 @@ size_t	emu_search(struct emu_index *, struct emu_ns *,
 	    const struct emu_search *, struct emu_match **out);
 void	emu_pine_query(struct emu_pine *);
 long	emu_read_units(const struct emu_ns *);
+
+/* ---- pinecone_infer.c: the emulated models ---- */
+/* Dense values of a text; input_type "query" and "passage" differ a little. */
+void	emu_infer_dense(const char *model, const char *input_type,
+	    const char *text, size_t dim, float *);
+/* Sparse values of a text: caller frees both. */
+size_t	emu_infer_sparse(const char *text, uint32_t **, float **);
+/* How well a text answers a query, between 0 and 1. */
+float	emu_infer_rank(const char *query, const char *text);
+bool	emu_infer_is_reranker(const char *model);
 
 /* ---- the other calls ---- */
 void	emu_pine_upsert(struct emu_pine *);

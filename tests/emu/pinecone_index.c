@@ -65,6 +65,7 @@ add(const char *name, size_t dim, enum emu_metric metric)
 	(void)snprintf(ix->name, sizeof(ix->name), "%s", name);
 	(void)snprintf(ix->cloud, sizeof(ix->cloud), "aws");
 	(void)snprintf(ix->region, sizeof(ix->region), "us-east-1");
+	(void)snprintf(ix->dense_field, sizeof(ix->dense_field), "_values");
 	ix->dim = dim;
 	ix->metric = metric;
 	for (at = &all; *at != NULL; at = &(*at)->next)
@@ -181,9 +182,9 @@ write_modern(struct emu_buf *b, const struct emu_index *ix)
 	    "\"cloud\":\"%s\",\"region\":\"%s\",\"environment\":"
 	    "\"aped-emu\"},\"schema\":{\"fields\":{", ix->cloud, ix->region);
 	if (ix->dim != 0)
-		emu_buf_addf(b, "\"_values\":{\"type\":\"dense_vector\","
-		    "\"dimension\":%zu,\"metric\":\"%s\"}", ix->dim,
-		    metrics[ix->metric]);
+		emu_buf_addf(b, "\"%s\":{\"type\":\"dense_vector\","
+		    "\"dimension\":%zu,\"metric\":\"%s\"}",
+		    ix->dense_field, ix->dim, metrics[ix->metric]);
 	else
 		emu_buf_adds(b, "\"_sparse_values\":{\"type\":"
 		    "\"sparse_vector\",\"metric\":\"dotproduct\"}");
@@ -218,7 +219,7 @@ write_index(struct emu_pine *p, const struct emu_index *ix)
 
 /* What a create request says, of either generation. */
 struct wanted {
-	const char	*name, *metric, *type, *cloud, *region;
+	const char	*name, *metric, *type, *cloud, *region, *field;
 	struct json_object *dim, *embed;
 };
 
@@ -248,11 +249,11 @@ read_modern(struct json_object *req, struct wanted *w)
 	if (!json_object_is_type(fields, json_type_object))
 		return;
 	json_object_object_foreach(fields, key, f) {
-		(void)key;
 		type = emu_pine_str(f, "type");
 		if (type == NULL || strcmp(type, "dense_vector") != 0)
 			continue;
 		w->type = "dense";
+		w->field = key;
 		w->dim = emu_pine_get(f, "dimension");
 		w->metric = emu_pine_str(f, "metric");
 	}
@@ -277,6 +278,9 @@ check_wanted(struct emu_pine *p, const struct wanted *w,
 {
 	bool sparse = w->type != NULL && strcmp(w->type, "sparse") == 0;
 
+	if (w->field != NULL && (w->field[0] == '\0' || strlen(w->field) > 60 ||
+	    strpbrk(w->field, "\"\\") != NULL))
+		return emu_pine_fail(p, 400, "Invalid field name");
 	if (w->name == NULL || !name_ok(w->name))
 		return emu_pine_fail(p, 400, "Name must consist of lower case "
 		    "alphanumeric characters or '-'");
@@ -339,6 +343,9 @@ create(struct emu_pine *p, bool for_model)
 	ix->guarded = guards(req);
 	ix->tags = copy_of(emu_pine_get(req, "tags"));
 	ix->embed = copy_of(w.embed);
+	if (w.field != NULL)
+		(void)snprintf(ix->dense_field, sizeof(ix->dense_field), "%s",
+		    w.field);
 	if (w.cloud != NULL)
 		(void)snprintf(ix->cloud, sizeof(ix->cloud), "%s", w.cloud);
 	if (w.region != NULL)

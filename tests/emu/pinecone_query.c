@@ -9,6 +9,7 @@
 #include "tests/emu/lift.h"
 #include "tests/emu/pinecone.h"
 #include "tests/emu/vectors.h"
+#include "tests/emu/words.h"
 
 #define MAXTOPK		10000
 #define MAXANSWER	((size_t)4 << 20)
@@ -31,6 +32,37 @@ sparse_dot(const struct emu_rec *r, const struct emu_search *s)
 	return sum;
 }
 
+/* How many of the text's words the field holds, by their number in it. */
+static float
+text_score(const struct emu_rec *r, const struct emu_search *s)
+{
+	const char *q = s->text, *end = q + strlen(q), *t, *tend;
+	struct json_object *v;
+	struct emu_word a, b;
+	float sum = 0;
+	int tf;
+
+	if (r->meta == NULL)
+		return 0;
+	t = r->meta_text;
+	if (s->text_field != NULL) {
+		v = emu_pine_get(r->meta, s->text_field);
+		if (!json_object_is_type(v, json_type_string))
+			return 0;
+		t = json_object_get_string(v);
+	}
+	tend = t + strlen(t);
+	while (emu_word_next(&q, end, &a)) {
+		const char *p = t;
+
+		for (tf = 0; !a.stop && emu_word_next(&p, tend, &b);)
+			tf += a.hash == b.hash;
+		if (tf != 0)
+			sum += 1 + logf((float)tf);
+	}
+	return sum;
+}
+
 /* False if the record has nothing that can be compared. */
 static bool
 score(const struct emu_index *ix, const struct emu_rec *r,
@@ -38,6 +70,10 @@ score(const struct emu_index *ix, const struct emu_rec *r,
 {
 	float dot;
 
+	if (s->text != NULL) {
+		*out = text_score(r, s);
+		return *out > 0;
+	}
 	if (s->vec == NULL || r->values == NULL) {
 		if (s->nsparse == 0 || r->nsparse == 0)
 			return false;
@@ -174,8 +210,9 @@ emu_search(struct emu_index *ix, struct emu_ns *ns,
 long
 emu_read_units(const struct emu_ns *ns)
 {
-	return ns == NULL ? 1 : (long)ceil((double)ns->bytes / GIB) + 0 > 1 ?
-	    (long)ceil((double)ns->bytes / GIB) : 1;
+	double units = ns != NULL ? ceil((double)ns->bytes / GIB) : 1;
+
+	return units > 1 ? (long)units : 1;
 }
 
 /* vector or id, with or without sparseVector. */

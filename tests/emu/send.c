@@ -63,6 +63,8 @@ ending(struct emu_req *rq)
 		emu_send_reset(rq);
 		break;
 	case EMU_END_CUT:
+		/* MHD closes a chunked answer only when it next wakes up. */
+		(void)shutdown(socket_of(rq), SHUT_RDWR);
 		break;
 	}
 	rq->intended = true;

@@ -183,6 +183,8 @@ error_in_stream(struct emu_req *rq, bool bare)
 	emu_buf_adds(&rq->rep.body, nl);
 	emu_buf_adds(&rq->rep.body, nl);
 	emu_reply_piece(rq);
+	/* Clients look for a bare error at the start of what they read. */
+	rq->rep.piece[rq->rep.npieces - 1].delay_ms = 30;
 }
 
 static void

