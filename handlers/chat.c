@@ -24,6 +24,7 @@ struct answer {
 	struct csa_found	 found;
 	struct csa_chat_res	 res;
 	bool			*cited;		/* found.n of them */
+	size_t			 bytes;		/* of all passages */
 	struct csa_timings	 t;
 	int64_t			 total;		/* ns */
 };
@@ -49,7 +50,7 @@ add_sources(struct csa_buf *b, const struct answer *a)
 		csa_buf_puts(b, ",\"document_id\":");
 		csa_buf_jsonz(b, p->chunk.document_id);
 		csa_buf_puts(b, ",\"score\":");
-		csa_buf_json_double(b, p->score);
+		csa_buf_fixed(b, p->score, 6);
 		csa_buf_puts(b, a->cited[i] ? ",\"cited\":true" :
 		    ",\"cited\":false");
 		csa_buf_puts(b, ",\"text\":");
@@ -73,11 +74,16 @@ add_metadata(struct csa_buf *b, const struct answer *a, const char *request_id)
 	    csa_finish_name(res->finish), res->prompt_tokens,
 	    res->completion_tokens, res->total_tokens);
 	add_sources(b, a);
-	csa_buf_addf(b, ",\"cache\":\"miss\",\"degraded\":false,"
-	    "\"cost_usd\":0.0,\"timings_ms\":{\"embed\":%.3f,\"retrieve\":%.3f,"
-	    "\"generate\":%.3f,\"total\":%.3f},\"request_id\":",
-	    (double)a->t.embed / 1e6, (double)a->t.retrieve / 1e6,
-	    (double)a->t.generate / 1e6, (double)a->total / 1e6);
+	csa_buf_puts(b, ",\"cache\":\"miss\",\"degraded\":false,"
+	    "\"cost_usd\":0.0,\"timings_ms\":{\"embed\":");
+	csa_buf_fixed(b, (double)a->t.embed / 1e6, 3);
+	csa_buf_puts(b, ",\"retrieve\":");
+	csa_buf_fixed(b, (double)a->t.retrieve / 1e6, 3);
+	csa_buf_puts(b, ",\"generate\":");
+	csa_buf_fixed(b, (double)a->t.generate / 1e6, 3);
+	csa_buf_puts(b, ",\"total\":");
+	csa_buf_fixed(b, (double)a->total / 1e6, 3);
+	csa_buf_puts(b, "},\"request_id\":");
 	csa_buf_jsonz(b, request_id);
 	csa_buf_putc(b, '}');
 }
@@ -88,6 +94,8 @@ reply(struct csa_call *call, const struct answer *a, struct csa_err *err)
 	struct csa_buf	 b;
 
 	csa_buf_init(&b, REPLYMAX);
+	/* What there is to say is mostly text; make room for it once. */
+	(void)csa_buf_reserve(&b, a->res.len * 2 + a->bytes + 4096);
 	csa_buf_puts(&b, "{\"response\":");
 	csa_buf_json(&b, a->res.text, a->res.len);
 	csa_buf_puts(&b, ",\"response_text\":");
@@ -187,6 +195,8 @@ answer(struct csa_app *app, struct csa_call *call,
 	    err) == -1 ||
 	    generate(&rag, ctx, app->config, r, &a, err) == -1)
 		return -1;
+	for (size_t i = 0; i < a.found.n; i++)
+		a.bytes += a.found.passages[i].chunk.len;
 	a.total = csa_now_ns() - call->req->started;
 	count_answer(rag.model, &a);
 	return reply(call, &a, err);

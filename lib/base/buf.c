@@ -1,6 +1,5 @@
 #include "config.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -87,31 +86,63 @@ void
 csa_buf_addf(struct csa_buf *b, const char *fmt, ...)
 {
 	va_list	 ap;
+	size_t	 room;
 	int	 n;
 
+	/* Most fit in what is there already; the rest is formatted twice. */
+	if (csa_buf_reserve(b, 0) == -1)
+		return;
+	room = b->size - b->len;
 	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(b->data + b->len, room, fmt, ap);
 	va_end(ap);
 	CSA_MUST(n >= 0);
-	if (csa_buf_reserve(b, (size_t)n) == -1)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(b->data + b->len, (size_t)n + 1, fmt, ap);
-	va_end(ap);
+	if ((size_t)n >= room || (size_t)n > b->max - b->len) {
+		b->data[b->len] = '\0';
+		if (csa_buf_reserve(b, (size_t)n) == -1)
+			return;
+		va_start(ap, fmt);
+		vsnprintf(b->data + b->len, (size_t)n + 1, fmt, ap);
+		va_end(ap);
+	}
 	b->len += (size_t)n;
+}
+
+/* Bytes that csa_buf_json does not copy as they are. */
+static bool
+is_special(unsigned char c)
+{
+	return c < 0x20 || c == '"' || c == '\\' || c == '<' || c == '>' ||
+	    c == '&' || c == 0x7f || c == 0xe2;
+}
+
+/* Sixteen bytes at once: every answer's text goes through here. */
+typedef unsigned char	 bytes16 __attribute__((vector_size(16)));
+
+static bool
+has_special(const unsigned char *p)
+{
+	bytes16		 v, m;
+	uint64_t	 half[2];
+
+	memcpy(&v, p, sizeof(v));
+	m = (bytes16)(v < 0x20) | (bytes16)(v == '"') | (bytes16)(v == '\\') |
+	    (bytes16)(v == '<') | (bytes16)(v == '>') | (bytes16)(v == '&') |
+	    (bytes16)(v == 0x7f) | (bytes16)(v == 0xe2);
+	memcpy(half, &m, sizeof(half));
+	return (half[0] | half[1]) != 0;
 }
 
 /* How many bytes at p can be copied as they are. */
 static size_t
 plain(const unsigned char *p, size_t n)
 {
-	size_t	 i;
+	size_t	 i = 0;
 
-	for (i = 0; i < n; i++)
-		if (p[i] < 0x20 || p[i] == '"' || p[i] == '\\' ||
-		    p[i] == '<' || p[i] == '>' || p[i] == '&' ||
-		    p[i] == 0x7f || p[i] == 0xe2)
-			break;
+	while (n - i >= sizeof(bytes16) && !has_special(p + i))
+		i += sizeof(bytes16);
+	while (i < n && !is_special(p[i]))
+		i++;
 	return i;
 }
 
@@ -180,16 +211,27 @@ csa_buf_jsonz(struct csa_buf *b, const char *s)
 }
 
 void
-csa_buf_json_double(struct csa_buf *b, double x)
+csa_buf_fixed(struct csa_buf *b, double x, unsigned decimals)
 {
-	char	 text[40];
+	static const double	 scale[] = { 1, 10, 100, 1e3, 1e4, 1e5, 1e6 };
+	char			 text[32], *p = text + sizeof(text);
+	uint64_t		 v;
 
-	if (!isfinite(x))
+	CSA_MUST(decimals < sizeof(scale) / sizeof(scale[0]));
+	if (!(x > 0))
 		x = 0;
-	for (int digits = 6; digits <= 17; digits++) {
-		snprintf(text, sizeof(text), "%.*g", digits, x);
-		if (strtod(text, NULL) == x)
-			break;
-	}
-	csa_buf_puts(b, text);
+	if (x > 1e12)
+		x = 1e12;
+	v = (uint64_t)(x * scale[decimals] + .5);
+	/* One decimal stays, so that it reads as what it is. */
+	for (; decimals > 1 && v % 10 == 0; decimals--)
+		v /= 10;
+	for (unsigned i = 0; i < decimals; i++, v /= 10)
+		*--p = (char)('0' + v % 10);
+	if (decimals > 0)
+		*--p = '.';
+	do {
+		*--p = (char)('0' + v % 10);
+	} while ((v /= 10) > 0);
+	csa_buf_add(b, p, (size_t)(text + sizeof(text) - p));
 }

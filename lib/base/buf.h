@@ -44,7 +44,10 @@ void	csa_buf_addf(struct csa_buf *, const char *fmt, ...) CSA_PRINTF(2, 3);
 void	csa_buf_json(struct csa_buf *, const char *s, size_t n);
 void	csa_buf_jsonz(struct csa_buf *, const char *s);	/* NULL gives null */
 
-/* Append a number as JSON: the shortest text that reads back as x; 0 for NaN. */
-void	csa_buf_json_double(struct csa_buf *, double x);
+/*
+ * Append x, from 0 to 1e12 (cut to that; NaN is 0), with at most so many
+ * decimals (6), zeros at the end left out ("0.7", "1.0").  Scores and times: printf would cost more than finding what they tell.
+ */
+void	csa_buf_fixed(struct csa_buf *, double x, unsigned decimals);
 
 #endif

@@ -69,7 +69,7 @@ body(const struct csa_remote_model *m, struct csa_buf *b,
 	    try->max_output_tokens);
 	if (req->temperature >= 0) {
 		csa_buf_puts(b, ",\"temperature\":");
-		csa_buf_json_double(b, req->temperature);
+		csa_buf_fixed(b, req->temperature, 6);
 	}
 	if (try->again)
 		add_thinking(b, try->model);

@@ -58,7 +58,7 @@ body(const struct csa_remote_model *m, struct csa_buf *b,
 	    "max_completion_tokens" : "max_tokens", try->max_output_tokens);
 	if (req->temperature >= 0 && takes_temperature(m, try->model)) {
 		csa_buf_puts(b, ",\"temperature\":");
-		csa_buf_json_double(b, req->temperature);
+		csa_buf_fixed(b, req->temperature, 6);
 	}
 	csa_buf_putc(b, '}');
 }

@@ -4,7 +4,6 @@
 
 #include <check.h>
 #include <fcntl.h>
-#include <float.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -136,32 +135,76 @@ START_TEST(no_string_is_null)
 }
 END_TEST
 
-static const double numbers[] = {
-	0, 1, -1, 0.1, 1e21, 1e-7, 1.0 / 3, DBL_MAX, DBL_MIN, 5e-324,
-	9007199254740993.0, 123456.789, 100,
+static const struct {
+	double		 x;
+	unsigned	 decimals;
+	const char	*text;
+} numbers[] = {
+	{ 0, 6, "0.0" },
+	{ 1, 6, "1.0" },
+	{ 0.7, 6, "0.7" },
+	{ 0.7289002557544757, 6, "0.7289" },
+	{ 1.0 / 3, 6, "0.333333" },
+	{ 2.0 / 3, 3, "0.667" },	/* rounded, not cut */
+	{ 0.0000004, 6, "0.0" },
+	{ 0.9999999, 6, "1.0" },
+	{ 1234.5678, 3, "1234.568" },
+	{ 41.5, 0, "42" },
+	{ 1e30, 1, "1000000000000.0" },	/* cut to the ceiling */
+	{ -1, 6, "0.0" },
+	{ NAN, 6, "0.0" },
+	{ INFINITY, 0, "1000000000000" },
 };
 
-START_TEST(numbers_become_json_and_read_back)
+START_TEST(numbers_become_json_with_few_decimals)
 {
 	struct csa_buf	 b;
 
 	csa_buf_init(&b, 100);
-	csa_buf_json_double(&b, numbers[_i]);
-	ck_assert(strtod(b.data, NULL) == numbers[_i]);
-	ck_assert_uint_le(b.len, 24);
+	csa_buf_fixed(&b, numbers[_i].x, numbers[_i].decimals);
+	ck_assert_str_eq(b.data, numbers[_i].text);
 	csa_buf_fini(&b);
 }
 END_TEST
 
-START_TEST(what_is_no_number_is_0)
+/* Past a vector's width, and at each place in it. */
+START_TEST(every_special_byte_is_found_in_long_text)
+{
+	static const char	 specials[] = "\"\\<>&\n\x01\x1f\x7f";
+	struct csa_buf		 b;
+	char			 text[50];
+
+	for (size_t at = 0; at < sizeof(text); at++) {
+		for (const char *c = specials; *c != '\0'; c++) {
+			memset(text, 'x', sizeof(text));
+			text[at] = *c;
+			csa_buf_init(&b, 1000);
+			csa_buf_json(&b, text, sizeof(text));
+			ck_assert_uint_gt(b.len, sizeof(text) + 2);
+			ck_assert(b.data[at + 1] == '\\');
+			csa_buf_fini(&b);
+		}
+	}
+}
+END_TEST
+
+START_TEST(formatted_text_may_be_longer_than_the_room)
 {
 	struct csa_buf	 b;
+	char		 want[2001];
 
-	csa_buf_init(&b, 100);
-	csa_buf_json_double(&b, NAN);
-	csa_buf_json_double(&b, INFINITY);
-	csa_buf_json_double(&b, 0.1);		/* not 0.10000000000000001 */
-	ck_assert_str_eq(b.data, "000.1");
+	memset(want, 'y', 2000);
+	want[2000] = '\0';
+	csa_buf_init(&b, 2004);
+	csa_buf_addf(&b, "%d", 7);
+	csa_buf_addf(&b, "%s", want);
+	ck_assert_uint_eq(b.len, 2001);
+	ck_assert(b.data[0] == '7' && strcmp(b.data + 1, want) == 0);
+	/* Exactly at the ceiling, and one past it. */
+	csa_buf_addf(&b, "%s", "abc");
+	ck_assert(!b.failed);
+	csa_buf_addf(&b, "%s", "d");
+	ck_assert(b.failed);
 	csa_buf_fini(&b);
 }
 END_TEST
@@ -463,9 +506,10 @@ add_base(Suite *s)
 	tcase_add_loop_test(tc, strings_become_json_and_read_back, 0,
 	    CSA_NITEMS(strings));
 	tcase_add_test(tc, no_string_is_null);
-	tcase_add_loop_test(tc, numbers_become_json_and_read_back, 0,
+	tcase_add_loop_test(tc, numbers_become_json_with_few_decimals, 0,
 	    CSA_NITEMS(numbers));
-	tcase_add_test(tc, what_is_no_number_is_0);
+	tcase_add_test(tc, every_special_byte_is_found_in_long_text);
+	tcase_add_test(tc, formatted_text_may_be_longer_than_the_room);
 	tcase_add_test(tc, an_arena_gives_aligned_memory_of_any_size);
 	tcase_add_test(tc, an_arena_zeroes_after_reset_too);
 	tcase_add_test(tc, an_arena_copies_and_formats);
