@@ -56,7 +56,7 @@ size_t	emu_answer_step(const struct emu_answer *, size_t from);
 /* Cut the text to so many tokens on a character; true if it was longer. */
 bool	emu_answer_cut(struct emu_answer *, size_t tokens);
 
-/* Sets *n to the sources found; for emu_answer.  See sources.c. */
+/* Append what the sources say, for emu_answer; false if they say nothing. */
 bool	emu_sources_answer(const struct emu_prompt *, struct emu_buf *);
 
 #endif

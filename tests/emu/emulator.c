@@ -20,8 +20,8 @@
 #include "tests/emu/emu.h"
 #include "tests/emu/fault.h"
 #include "tests/emu/http.h"
+#include "tests/emu/memo.h"
 #include "tests/emu/reqlog.h"
-#include "tests/emu/vectors.h"
 #include "tests/emu/vendors.h"
 
 struct emu_options emu_opt;

@@ -277,7 +277,8 @@ start(const struct emu_listen *l, unsigned flags)
 	    MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&sin,
 	    MHD_OPTION_THREAD_POOL_SIZE, l->threads,
 	    MHD_OPTION_CONNECTION_LIMIT, 16000u,
-	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)128 * 1024,
+	    /* MHD clears all of it after each request: keep it small. */
+	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)32 * 1024,
 	    MHD_OPTION_CONNECTION_TIMEOUT, l->idle_timeout,
 	    MHD_OPTION_LISTEN_BACKLOG_SIZE, 4096u,
 	    MHD_OPTION_URI_LOG_CALLBACK, open_request, NULL,

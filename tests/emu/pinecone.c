@@ -184,6 +184,8 @@ emu_pinecone(struct emu_req *rq)
 	}
 	if (read_version(&p) == -1)
 		return;
+	if (rq->op == EMU_OP_PINECONE_QUERY && emu_pine_query_again(&p))
+		return;
 	/* NDJSON is read line by line; GET and DELETE have no body. */
 	if (strstr(rq->path, "/records/") == NULL && emu_pine_parse(&p) == -1)
 		return;

@@ -83,6 +83,7 @@ struct emu_pine {
 	struct emu_req	*rq;
 	bool		 modern;	/* API version 2026-07 or later */
 	struct emu_index *ix;		/* data calls: never NULL */
+	uint64_t	 store_version;	/* read before the store was */
 };
 
 /* ---- pinecone.c ---- */
@@ -120,9 +121,14 @@ void	emu_ns_submit(struct emu_index *, struct emu_ns *,
 	    enum emu_write_kind, struct emu_rec *, const char *id);
 void	emu_rec_free(struct emu_rec *);
 
+/* Grows with everything that may change what a query finds. */
+uint64_t emu_store_version(void);
+void	emu_store_changed(void);
+
 /* The headers that tell how fresh: after writing, and after reading. */
 void	emu_lsn_written(struct emu_pine *, const struct emu_ns *);
 void	emu_lsn_read(struct emu_pine *, const struct emu_ns *);
+void	emu_lsn_header(struct emu_pine *, unsigned long long);
 
 /* ---- pinecone_record.c ---- */
 /* Read a record of an upsert, checked; NULL after the error. */
@@ -146,6 +152,8 @@ bool	emu_filter_match(struct json_object *, struct json_object *meta);
 size_t	emu_search(struct emu_index *, struct emu_ns *,
 	    const struct emu_search *, struct emu_match **out);
 void	emu_pine_query(struct emu_pine *);
+/* Answer a query that was answered before, while nothing has changed. */
+bool	emu_pine_query_again(struct emu_pine *);
 long	emu_read_units(const struct emu_ns *);
 
 /* ---- pinecone_infer.c: the emulated models ---- */

@@ -61,6 +61,7 @@ add(const char *name, size_t dim, enum emu_metric metric)
 {
 	struct emu_index *ix, **at;
 
+	emu_store_changed();
 	ix = emu_calloc(1, sizeof(*ix));
 	(void)snprintf(ix->name, sizeof(ix->name), "%s", name);
 	(void)snprintf(ix->cloud, sizeof(ix->cloud), "aws");
@@ -79,6 +80,7 @@ destroy(struct emu_index *ix)
 {
 	struct emu_index **at;
 
+	emu_store_changed();
 	for (at = &all; *at != ix; at = &(*at)->next)
 		continue;
 	*at = ix->next;

@@ -7,6 +7,7 @@
 
 #include "tests/emu/emu.h"
 #include "tests/emu/lift.h"
+#include "tests/emu/memo.h"
 #include "tests/emu/pinecone.h"
 #include "tests/emu/vectors.h"
 #include "tests/emu/words.h"
@@ -301,6 +302,57 @@ write_matches(struct emu_pine *p, const struct emu_match *m, size_t n)
 		    "\"values\":[]}", n == 0 ? "" : ",");
 }
 
+/*
+ * A bench asks the same questions again and again; without this the emulator
+ * would spend all its time on parsing the same 36 kB.  What is remembered is
+ * the answer with its LSN in front.
+ */
+static struct emu_key
+key_of(const struct emu_pine *p)
+{
+	uint64_t domain = p->store_version * 0x9e3779b97f4a7c15u;
+
+	if (p->rq->index != NULL)
+		domain = emu_hash(p->rq->index, strlen(p->rq->index), domain);
+	return emu_memo_key(p->rq->body.p, p->rq->body.len, domain);
+}
+
+bool
+emu_pine_query_again(struct emu_pine *p)
+{
+	struct emu_buf *b = &p->rq->rep.body;
+	char lsn[24];
+
+	p->store_version = emu_store_version();
+	if (p->store_version == 0 || p->rq->plan.fault != EMU_FAULT_NONE ||
+	    p->rq->body.len == 0 || !emu_memo_get(key_of(p), b))
+		return false;
+	(void)snprintf(lsn, sizeof(lsn), "%.20s", b->p);
+	memmove(b->p, b->p + 20, b->len - 20);
+	b->len -= 20;
+	emu_reply_json(p->rq, 200);
+	emu_lsn_header(p, strtoull(lsn, NULL, 10));
+	emu_reply_header(p->rq, "x-pinecone-request-id", "%lld",
+	    (long long)p->rq->id);
+	return true;
+}
+
+/* The store may have changed since the version was read: then forget it. */
+static void
+remember(struct emu_pine *p, const struct emu_ns *ns)
+{
+	struct emu_buf *b = &p->rq->rep.body, text = { NULL, 0, 0 };
+
+	if (p->store_version == 0 || p->rq->plan.fault != EMU_FAULT_NONE ||
+	    p->store_version != emu_store_version())
+		return;
+	emu_buf_addf(&text, "%020llu",
+	    (unsigned long long)(ns != NULL ? ns->seen : 0));
+	emu_buf_add(&text, b->p, b->len);
+	emu_memo_put(key_of(p), text.p, text.len);
+	emu_buf_fini(&text);
+}
+
 static void
 answer(struct emu_pine *p, struct emu_ns *ns, const char *name,
     const struct emu_search *s)
@@ -320,11 +372,13 @@ answer(struct emu_pine *p, struct emu_ns *ns, const char *name,
 	emu_buf_addf(b, ",\"usage\":{\"readUnits\":%ld}}", emu_read_units(ns));
 	free(m);
 	p->rq->items += n;
-	if (b->len > MAXANSWER)
+	if (b->len > MAXANSWER) {
 		(void)emu_pine_fail(p, 400, "The response of %zu bytes exceeds "
 		    "the limit of %zu bytes", b->len, MAXANSWER);
-	else
+	} else {
 		emu_lsn_read(p, ns);
+		remember(p, ns);
+	}
 }
 
 void

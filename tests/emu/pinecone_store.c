@@ -12,6 +12,7 @@
 
 static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
 static _Atomic long queued;
+static _Atomic uint64_t version = 1;
 
 static void	apply_due(struct emu_index *, struct emu_ns *);
 
@@ -24,6 +25,19 @@ apply_all(void)
 	for (ix = emu_index_first(); ix != NULL; ix = ix->next)
 		for (ns = ix->ns; ns != NULL; ns = ns->next)
 			apply_due(ix, ns);
+}
+
+uint64_t
+emu_store_version(void)
+{
+	/* A write that is due would change it; let the slow way find out. */
+	return queued != 0 ? 0 : version;
+}
+
+void
+emu_store_changed(void)
+{
+	version++;
 }
 
 /* While writes wait for their time a reader may have to apply them. */
@@ -110,6 +124,7 @@ emu_ns_drop(struct emu_index *ix, struct emu_ns *ns)
 	struct emu_ns **at;
 	size_t i;
 
+	emu_store_changed();
 	for (at = &ix->ns; *at != ns; at = &(*at)->next)
 		continue;
 	*at = ns->next;
@@ -244,6 +259,7 @@ patch(struct emu_index *ix, struct emu_ns *ns, struct emu_rec *p)
 static void
 apply(struct emu_index *ix, struct emu_ns *ns, struct emu_write *w)
 {
+	emu_store_changed();
 	switch (w->kind) {
 	case EMU_PUT:
 		put(ix, ns, w->rec);
@@ -312,10 +328,14 @@ emu_lsn_written(struct emu_pine *p, const struct emu_ns *ns)
 }
 
 void
-emu_lsn_read(struct emu_pine *p, const struct emu_ns *ns)
+emu_lsn_header(struct emu_pine *p, unsigned long long seen)
 {
-	unsigned long long seen = ns != NULL ? ns->seen : 0;
-
 	emu_reply_header(p->rq, "x-pinecone-max-indexed-lsn", "%llu", seen);
 	emu_reply_header(p->rq, "x-pinecone-lsn-reconciled", "%llu", seen);
+}
+
+void
+emu_lsn_read(struct emu_pine *p, const struct emu_ns *ns)
+{
+	emu_lsn_header(p, ns != NULL ? ns->seen : 0);
 }

@@ -10,6 +10,7 @@
 
 #include "tests/emu/answer.h"
 #include "tests/emu/emu.h"
+#include "tests/emu/memo.h"
 #include "tests/emu/words.h"
 
 #define MAXSOURCES	256
@@ -243,8 +244,8 @@ best(const struct work *w)
 	return top;
 }
 
-bool
-emu_sources_answer(const struct emu_prompt *p, struct emu_buf *out)
+static bool
+find_answer(const struct emu_prompt *p, struct emu_buf *out)
 {
 	const struct sentence *top;
 	const char *after, *s, *end;
@@ -271,4 +272,19 @@ emu_sources_answer(const struct emu_prompt *p, struct emu_buf *out)
 	free(w->sentence);
 	free(w);
 	return top != NULL;
+}
+
+/* Remembered by the whole prompt; an empty text is "none". */
+bool
+emu_sources_answer(const struct emu_prompt *p, struct emu_buf *out)
+{
+	struct emu_key key;
+	size_t from = out->len;
+
+	key = emu_memo_key(p->all.p, p->all.len, 0xa5);
+	if (!emu_memo_get(key, out)) {
+		(void)find_answer(p, out);
+		emu_memo_put(key, out->p + from, out->len - from);
+	}
+	return out->len > from;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/emu/buf.h"
+#include "tests/emu/memo.h"
 #include "tests/emu/vectors.h"
 #include "tests/emu/words.h"
 
@@ -152,4 +153,40 @@ emu_embed(const struct emu_embedder *e, const char *text, size_t len,
 	if (e->normalize && e->dims < e->full)
 		emu_normalize(out, e->dims);
 	free(v);
+}
+
+static struct emu_key
+key_of(const struct emu_embedder *e, const char *text, size_t len,
+    enum emu_format fmt)
+{
+	uint64_t seed = emu_hash(e->space, strlen(e->space), (uint64_t)fmt);
+
+	if (e->task != NULL)
+		seed = emu_hash(e->task, strlen(e->task), seed);
+	seed ^= (uint64_t)e->dims << 32 ^ (uint64_t)e->normalize << 63;
+	return emu_memo_key(text, len, seed);
+}
+
+void
+emu_embed_text(const struct emu_embedder *e, const char *text, size_t len,
+    enum emu_format fmt, struct emu_buf *out)
+{
+	struct emu_key key = key_of(e, text, len, fmt);
+	size_t from = out->len;
+	float *v;
+
+	if (emu_memo_get(key, out))
+		return;
+	v = emu_alloc(e->dims * sizeof(*v));
+	emu_embed(e, text, len, v);
+	if (fmt == EMU_JSON) {
+		emu_buf_floats(out, v, e->dims);
+	} else {
+		/* Little-endian floats, as this machine has them. */
+		emu_buf_adds(out, "\"");
+		emu_buf_base64(out, v, e->dims * sizeof(*v));
+		emu_buf_adds(out, "\"");
+	}
+	free(v);
+	emu_memo_put(key, out->p + from, out->len - from);
 }

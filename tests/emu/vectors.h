@@ -39,7 +39,5 @@ enum emu_format { EMU_JSON, EMU_BASE64 };
 void	emu_embed_text(const struct emu_embedder *, const char *, size_t,
 	    enum emu_format, struct emu_buf *);
 
-/* Forget what was remembered. */
-void	emu_memo_reset(void);
 
 #endif

@@ -1,10 +1,12 @@
 #include "config.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "tests/emu/buf.h"
 #include "tests/emu/words.h"
 
+/* Blanks at both ends of every word. */
 static const char stops[] = " a an and are as at be been but by can could did "
     "do does for from had has have how i if in into is it its may me my no not "
     "of on or our shall she he should so than that the their them then there "
@@ -75,16 +77,49 @@ stem(struct emu_word *w)
 	w->text[w->len] = '\0';
 }
 
+/* Open addressing, a quarter full; read only once it is filled. */
+#define NSTOPS	512
+
+static uint64_t stop_table[NSTOPS];
+static pthread_once_t stop_once = PTHREAD_ONCE_INIT;
+
+static void
+fill_stops(void)
+{
+	const char *s = stops + 1;
+	uint64_t h;
+	size_t n, i;
+
+	for (; *s != '\0'; s += n + 1) {
+		n = strcspn(s, " ");
+		h = emu_hash(s, n, 0x57);
+		for (i = h % NSTOPS; stop_table[i] != 0;
+		    i = (i + 1) % NSTOPS)
+			continue;
+		stop_table[i] = h;
+	}
+}
+
+static bool
+is_stop(const struct emu_word *w)
+{
+	uint64_t h;
+	size_t i;
+
+	if (w->len > 6)
+		return false;		/* none is longer */
+	(void)pthread_once(&stop_once, fill_stops);
+	h = emu_hash(w->text, w->len, 0x57);
+	for (i = h % NSTOPS; stop_table[i] != 0; i = (i + 1) % NSTOPS)
+		if (stop_table[i] == h)
+			return true;
+	return false;
+}
+
 static void
 finish(struct emu_word *w)
 {
-	char padded[EMU_WORDMAX + 3];
-
-	padded[0] = ' ';
-	memcpy(padded + 1, w->text, w->len);
-	padded[w->len + 1] = ' ';
-	padded[w->len + 2] = '\0';
-	w->stop = strstr(stops, padded) != NULL;
+	w->stop = is_stop(w);
 	if (!w->stop)
 		stem(w);
 	w->hash = emu_hash(w->text, w->len, 0x77);
