@@ -59,7 +59,6 @@ wrong(const struct place *at, const char *fmt, ...)
 	    at->file, at->line, text);
 }
 
-/* The digest is made known last, so a half-filled entry is never one too many. */
 static struct entry *
 add(struct csa_keys *k, const struct csa_digest *digest, const char *name)
 {

@@ -2,14 +2,16 @@
  * keys: who may do what.
  *
  * Two kinds of keys: the configuration's own (internal_api_key and its
- * predecessor), which may do everything, and those of keys_file, which are named,
- * hashed and may do less.  A line of that file is
+ * predecessor), which may do everything, and those of keys_file, which are
+ * named, hashed and may do less.  A line of that file is
  *
- *	NAME sha256:HEX endpoints=chat,store,status|* bots=b1,b2,prefix*|* [tenant=T]
+ *	NAME sha256:HEX endpoints=LIST bots=LIST [tenant=T]
  *
- * NAME and T are 1 to 64 of A-Z a-z 0-9 _ -, so that T can stand before a dot.
- * # begins a comment line.  HEX is `printf %s "$KEY" | sha256sum`: without salt, so
- * a key has to be long and random.  The plaintext of no key is kept.
+ * with "chat,store,status" or "*" for endpoints and "b1,b2,prefix*" or "*" for
+ * bots.  NAME and T are 1 to 64 of A-Z a-z 0-9 _ -, so that T can stand before
+ * a dot.  # begins a comment line.  HEX is `printf %s "$KEY" | sha256sum`:
+ * without salt, so a key has to be long and random.  The plaintext of no key is
+ * kept.
  *
  * Constant once loaded, and safe to use from any thread; a change of the file
  * takes a new process.
@@ -35,10 +37,10 @@ struct csa_key {
 };
 
 /*
- * file: "" or NULL for none.  key1, key2: the configuration's, "" or NULL where not
- * set.  NULL with err INTERNAL whose msg is "FILE:LINE: what is wrong": start-up is
- * the only time this is called, so msg is for the operator here.  A set without any
- * key is no error; it finds nobody.  Nothing is borrowed.
+ * file: "" or NULL for none.  key1, key2: the configuration's, "" or NULL where
+ * not set.  NULL with err INTERNAL whose msg is "FILE:LINE: what is wrong":
+ * start-up is the only time this is called, so msg is for the operator here.  A
+ * set without any key is no error; it finds nobody.  Nothing is borrowed.
  */
 struct csa_keys	*csa_keys_load(const char *file, const char *key1,
 		    const char *key2, struct csa_err *);

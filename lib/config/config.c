@@ -66,7 +66,7 @@ csa_config_complain(struct csa_loaded *l, const char *fmt, ...)
 	fputc('\n', l->errors);
 }
 
-/* "FILE:7: threads: ", "CHATSPHERE_THREADS: " or, for a default, "threads: ". */
+/* "FILE:7: threads: ", "CHATSPHERE_THREADS: " or, of a default, "threads: ". */
 static void
 place(struct csa_loaded *l, enum csa_param p)
 {
@@ -141,8 +141,9 @@ one_of(const char *values, const char *text, size_t *len)
 static int
 parse_bool(const char *text, bool *v)
 {
-	static const char *const	 words[] = { "no", "yes", "false", "true",
-		"off", "on", "0", "1" };
+	static const char *const	 words[] = {
+		"no", "yes", "false", "true", "off", "on", "0", "1",
+	};
 
 	for (size_t i = 0; i < CSA_NITEMS(words); i++)
 		if (strcmp(text, words[i]) == 0) {
@@ -227,7 +228,7 @@ defaults(struct csa_loaded *l)
 		CSA_MUST(store(l, p, csa_pdescs[p].def, why) == NULL);
 }
 
-/* Set and empty is not set: what `docker -e NAME` and systemd make of nothing. */
+/* Set and empty is not set: that is what container tools make of nothing. */
 static void
 environment(struct csa_loaded *l)
 {

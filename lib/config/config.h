@@ -39,8 +39,8 @@ struct csa_config {
  * 1..4096"); a secret's value is never among them.  On success there may be
  * lines that begin with "warning: ".
  *
- * Besides the three fields above these are filled in: openai_base_url where only
- * a key was given, openai_embedding_base_url where it is the same one, and
+ * Besides the three fields above these are filled in: openai_base_url where
+ * only a key was given, openai_embedding_base_url where it is the same one, and
  * embedding_model_name where there is an embedder.  Addresses have their scheme
  * and no slash at the end.
  */

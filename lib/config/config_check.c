@@ -19,8 +19,8 @@ only(const char *s, const char *chars)
 }
 
 /*
- * An address, its trailing slashes taken off so that paths can be put behind it.
- * http is for loopback alone where the other end is a public service.
+ * An address, its trailing slashes taken off so that paths can be put behind
+ * it.  http is for loopback alone where the other end is a public service.
  */
 static void
 url(struct csa_loaded *l, enum csa_param p, const char *value, bool public)
@@ -134,7 +134,8 @@ is_address(const char *s)
 {
 	struct in6_addr	 a;
 
-	return inet_pton(AF_INET, s, &a) == 1 || inet_pton(AF_INET6, s, &a) == 1;
+	return inet_pton(AF_INET, s, &a) == 1 ||
+	    inet_pton(AF_INET6, s, &a) == 1;
 }
 
 static bool

@@ -165,9 +165,9 @@ take(void *arg, const char *section, const char *name, const char *value)
 }
 
 /*
- * inih's habits that a flat file of ours must not have: text after " ;" would be
- * cut off a system prompt, an indented line would be the one above once more, and
- * a line of 200 bytes would be two.
+ * inih's habits that a flat file of ours must not have: text after " ;" would
+ * be cut off a system prompt, an indented line would be the one above once more,
+ * and a line of 200 bytes would be two.
  */
 static void
 tame_inih(void)

@@ -43,10 +43,10 @@ struct csa_pdesc {
 extern const struct csa_pdesc csa_pdescs[CSA_P__MAX];
 
 struct csa_loaded {
-	struct csa_config	 config;	/* first: it is what callers hold */
+	struct csa_config	 config;	/* first: what callers hold */
 	char			*strings[CSA_P__MAX];
 	int			 line[CSA_P__MAX];	/* 0: not in the file */
-	const char		*env[CSA_P__MAX];	/* NULL: not from there */
+	const char		*env[CSA_P__MAX];	/* NULL: not there */
 	const char		*file;		/* while loading */
 	int			 at_line;	/* while reading the file */
 	FILE			*errors;

@@ -79,7 +79,7 @@ choose_embedding(const struct csa_config *c)
 	if (is(c->chat, "openai"))
 		return at_openai(c->openai_base_url) || names_embedder(c) ?
 		    "openai" : "none";
-	/* Extractive answers over vectors: the model named must be somewhere. */
+	/* Extractive over vectors: the model named must be somewhere. */
 	if (!names_embedder(c))
 		return "none";
 	if (set(c->google_api_key))

@@ -62,9 +62,10 @@ bool	csa_kv_key_good(const char *key);
  * (source memcached) where servers cannot be understood.
  *
  * An operation that waits for the network ends within timeout_ms; a server that
- * sends its reply in drops can hold one up for longer, once.  After three failures
- * in a row a server is left alone for five seconds, in which everything for it
- * is -1 at once; then one operation tries again.
+ * sends its reply in drops, or the resolver of a host's name, can hold one up
+ * for longer.  After three failures in a row a server is left alone for five
+ * seconds, in which everything for it is -1 at once; then one operation tries
+ * again.
  */
 struct csa_kv	*csa_kv_memcached_open(const char *servers, long timeout_ms,
 		    struct csa_err *);

@@ -68,8 +68,8 @@ lock(int dir)
 	int64_t				 until = csa_now_ms() + LOCK_WAIT_MS;
 	int				 fd;
 
-	fd = openat(dir, "metrics.lock", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW |
-	    O_CLOEXEC, 0660);
+	fd = openat(dir, "metrics.lock",
+	    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0660);
 	if (fd != -1)
 		share(dir, fd);
 	else if ((fd = openat(dir, "metrics.lock",

@@ -11,13 +11,13 @@
 #include "lib/metrics/table.h"
 
 /*
- * A process is its pid (22 bits in Linux) and the low bits of its start time, so
- * that a pid which comes round again is somebody else.
+ * A process is its pid (22 bits in Linux) and the low bits of its start time,
+ * so that a pid which comes round again is somebody else.
  */
 #define PIDBITS		22
 #define STARTBITS	41
 #define STARTMASK	((UINT64_C(1) << STARTBITS) - 1)
-#define PREPARING	(UINT64_C(1) << 63)	/* values are a dead one's yet */
+#define PREPARING	(UINT64_C(1) << 63)	/* values not reset yet */
 
 static struct csa_process *_Atomic	own;
 static _Atomic bool			none_free;

@@ -2,10 +2,10 @@
  * table: the shared memory behind metrics.h; for lib/metrics alone.
  *
  * Nothing in it is ever locked.  A series is claimed by putting its hash into a
- * free slot with one compare-and-swap; its name is then written by whoever needs
- * it, all writing the same bytes, and its values are added to atomically.  So a
- * process that dies between any two instructions leaves nothing that another has
- * to wait for or to mend.  Slots are never freed.
+ * free slot with one compare-and-swap; its name is then written by whoever
+ * needs it, all writing the same bytes, and its values are added to atomically.
+ * So a process that dies between any two instructions leaves nothing that
+ * another has to wait for or to mend.  Slots are never freed.
  */
 
 #ifndef CSA_METRICS_TABLE_H
@@ -20,7 +20,7 @@
 
 #define CSA_SERIES	1024	/* series; then one "other" for each metric */
 #define CSA_LABELWORDS	14
-#define CSA_LABELMAX	(CSA_LABELWORDS * 8 - 1)	/* bytes of label text */
+#define CSA_LABELMAX	(CSA_LABELWORDS * 8 - 1)	/* bytes of labels */
 #define CSA_PROCESSES	512	/* that have gauges at the same time */
 #define CSA_GAUGES	8	/* series of gauges that one process adds to */
 

@@ -1,6 +1,6 @@
 /*
- * fuzz_keys: a keys file of any bytes is taken or refused with a reason, and what
- * it gives rights to are bots and endpoints that exist.
+ * fuzz_keys: a keys file of any bytes is taken or refused with a reason, and
+ * nothing in it touches the internal key.
  */
 
 #include "config.h"
