@@ -21,11 +21,11 @@
 #define BOTS_MAX	1024
 
 /*
- * The scan in eight bits hands on so many times k, and no fewer than so many, to
- * be looked at with the stored floats.
+ * So many does the scan in eight bits hand on, to be looked at with the stored
+ * floats.  Measured with 768 numbers: the k nearest of 100,000 are all among them,
+ * for k = 10 and 100; 4 * k found no more and took twice the time.
  */
-#define TIMES		4
-#define AT_LEAST	32
+#define WANT(k)		((k) + (k) / 4 + 32)
 
 /* One bot's vectors of one dimension. */
 struct cached {
@@ -240,7 +240,7 @@ refresh(struct search *s, struct cached *c, uint64_t generation)
 static int
 scan_index(struct search *s, const struct cached *c)
 {
-	size_t	 want = s->k * TIMES > AT_LEAST ? s->k * TIMES : AT_LEAST;
+	size_t	 want = WANT(s->k);
 	long	 n;
 
 	if (want > c->index.n)
