@@ -6,6 +6,7 @@
 #include "handlers/app.h"
 #include "handlers/keys.h"
 #include "handlers/ready.h"
+#include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/config/config.h"
 #include "lib/http/http.h"
@@ -81,14 +82,15 @@ csa_app_new(const struct csa_config *config, const char *pool,
     struct csa_err *err)
 {
 	struct csa_app	*app = csa_new(struct csa_app);
-	struct csa_err	 ignored;
+	struct csa_err	 alone;
 
 	app->config = config;
 	app->pool = pool;
 	app->ready = csa_ready_new();
 	/* Without the shared file the service counts for itself alone. */
-	(void)csa_metrics_open(config->run_dir, &ignored);
-	csa_gauge_set(CSA_M_build_info, PACKAGE_VERSION, 1);
+	if (csa_metrics_open(config->run_dir, &alone) == -1)
+		csa_warn("the metrics are this process's alone: %s %s",
+		    alone.msg, alone.detail);
 	if (open_parts(app, err) == -1) {
 		csa_app_free(app);
 		return NULL;
