@@ -358,7 +358,10 @@ csa_config_print(const struct csa_config *c, FILE *f)
 		print_value(c, &csa_pdescs[p], f);
 		fputc('\n', f);
 	}
-	fprintf(f, "# answers: %s; vectors: made by %s, kept in %s\n", c->chat,
-	    c->embedding, strcmp(c->embedding, "none") == 0 ? "nothing" :
-	    c->vectors);
+	/* What the values above come to, as quickstart shows it. */
+	fprintf(f, "# answers: %s, from full text", c->chat);
+	if (strcmp(c->embedding, "none") != 0)
+		fprintf(f, " and vectors (%s, in %s)", c->embedding,
+		    c->vectors);
+	fputc('\n', f);
 }
