@@ -37,7 +37,7 @@ struct loop {
 	bool		 watching;	/* somebody may still be sending */
 	int64_t		 watch, until;	/* csa_now_ms() */
 	int		 terms;
-	bool		 sweeping;	/* the socket may end with this process */
+	bool		 sweeping;	/* the socket may end with us */
 	uint64_t	 refused;	/* since it was last logged */
 	int64_t		 refused_at;
 	struct pollfd	 set[LINGER + CSA_LINGER_MAX];
@@ -142,7 +142,9 @@ accept_some(struct loop *l)
 		(void)accept_one(l);
 		return;
 	}
-	/* Another worker may have room for it; if none has, take and queue it. */
+	/*
+	 * Another worker may have room for it; if none has, take and queue it.
+	 */
 	pause_ns(YIELD_NS);
 	while (n++ < BATCH && accept_one(l))
 		;
@@ -235,8 +237,9 @@ check_end(struct loop *l)
 		    csa_crew_served(l->a->crew) < l->a->max_requests)
 			return;
 		/*
-		 * Without a master the socket may be ours alone (mod_fcgid, bin-path): what was
-		 * connected meanwhile would be lost with us.
+		 * Without a master the socket may be ours alone (mod_fcgid,
+		 * bin-path): what was connected meanwhile would be lost with
+		 * us.
 		 */
 		l->sweeping = l->a->notify == -1;
 		stop_accepting(l, "max_requests served");

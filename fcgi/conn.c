@@ -72,7 +72,9 @@ announced(struct csa_conn *c, const struct csa_buf *b, int64_t *want,
 	    "Content-Length is not a number");
 }
 
-/* Append what has arrived; only the first byte is waited for.  1, 0 at the end. */
+/*
+ * Append what has arrived; only the first byte is waited for.  1, 0 at the end.
+ */
 static int
 take(FCGX_Stream *in, struct csa_buf *b)
 {
@@ -98,7 +100,8 @@ body_ended(struct csa_conn *c, const struct csa_buf *b, int64_t want,
 	/* The deadline's shutdown looks like a peer that went away. */
 	if (error == EAGAIN ||
 	    (error != 0 && csa_now_ms() >= atomic_load(&c->read_by)))
-		return csa_fail(err, CSA_ERR_BODY_TIMEOUT, CSA_SRC_CLIENT, NULL);
+		return csa_fail(err, CSA_ERR_BODY_TIMEOUT, CSA_SRC_CLIENT,
+		    NULL);
 	if (error != 0 || (want >= 0 && (int64_t)b->len < want))
 		return csa_fail(err, CSA_ERR_BAD_REQUEST, CSA_SRC_CLIENT,
 		    "the body is shorter than was announced");
@@ -182,9 +185,9 @@ csa_conn_open(struct csa_conn *c, int fd, int64_t accepted_ns)
 	atomic_store(&c->read_by, csa_now_ms() + CSA_HEAD_MS);
 	c->read_all = false;
 	/*
-	 * FCGX_Accept_r first finishes the last request, and closes ipcFd unless the
-	 * connection is one to be kept.  detached: where it gives up it closes without
-	 * waiting for the peer.
+	 * FCGX_Accept_r first finishes the last request, and closes ipcFd
+	 * unless the connection is one to be kept.  detached: where it gives up
+	 * it closes without waiting for the peer.
 	 */
 	c->fcgi.ipcFd = fd;
 	c->fcgi.keepConnection = 1;

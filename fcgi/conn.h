@@ -3,8 +3,9 @@
  *
  * libfcgi reads (BEGIN_REQUEST, parameters, body) through the "own accept"
  * technique of guide/fastcgi.md section 4; sink.h writes.  A connection carries
- * one request: what a server may have asked with FCGI_KEEP_CONN is not honoured,
- * because an idle kept connection would pin a thread (guide, section 1.10).
+ * one request: what a server may have asked with FCGI_KEEP_CONN is not
+ * honoured, because an idle kept connection would pin a thread (guide, section
+ * 1.10).
  *
  * A connection lives as long as its thread and is used for one descriptor after
  * the other.
@@ -30,10 +31,10 @@ struct csa_conn {
 	struct csa_fsink sink;
 	struct csa_req	 req;
 	long		 body_ms;	/* longest silence within a body */
-	bool		 read_all;	/* the server has nothing more to send */
+	bool		 read_all;	/* the server sent all it has */
 	/*
-	 * A csa_now_ms() time by which what is being read must be there, 0 while nothing
-	 * is; whoever sees it pass shuts the descriptor down.
+	 * A csa_now_ms() time by which what is being read must be there, 0
+	 * while nothing is; whoever sees it pass shuts the descriptor down.
 	 */
 	_Atomic int64_t	 read_by;
 };
@@ -47,9 +48,9 @@ void	csa_conn_init(struct csa_conn *, long body_ms);
 int	csa_conn_open(struct csa_conn *, int fd, int64_t accepted_ns);
 
 /*
- * End the request and let go of everything but fd, which is still open.  Returns
- * whether the server may still be sending, so that closing fd at once would take
- * the answer from it.
+ * End the request and let go of everything but fd, which is still open.
+ * Returns whether the server may still be sending, so that closing fd at once
+ * would take the answer from it.
  */
 bool	csa_conn_close(struct csa_conn *);
 

@@ -185,10 +185,11 @@ work(void *arg)
 {
 	struct member		*m = arg;
 	struct csa_arena	*arena = csa_arena_new();
-	struct csa_waiter	*waiter = csa_waiter_new(m->crew->opts.app->http);
+	struct csa_waiter	*waiter;
 	bool			 linger;
 	int			 fd;
 
+	waiter = csa_waiter_new(m->crew->opts.app->http);
 	do {
 		fd = m->fd;
 		linger = false;

@@ -2,9 +2,9 @@
  * crew: the request threads of a worker and the short queue before them.
  *
  * One thread, the acceptor, gives connections; the thread that became idle last
- * gets the next one, because its stack and its memory are still warm.  Threads are
- * made when they are first needed and stay.  A connection that finds none waits in
- * a queue for a limited time.
+ * gets the next one, because its stack and its memory are still warm.  Threads
+ * are made when they are first needed and stay.  A connection that finds none
+ * waits in a queue for a limited time.
  */
 
 #ifndef CSA_FCGI_CREW_H
@@ -23,7 +23,7 @@ struct csa_crew_opts {
 	unsigned	 pools;		/* CSA_POOL_* */
 	size_t		 threads, queue;
 	long		 body_ms;	/* longest silence within a body */
-	int		 wake;		/* an eventfd, written for the acceptor */
+	int		 wake;		/* the eventfd of the acceptor */
 };
 
 struct csa_crew	*csa_crew_new(const struct csa_crew_opts *);
@@ -51,8 +51,8 @@ int64_t	csa_crew_oldest(struct csa_crew *);
 int	csa_crew_answered(struct csa_crew *);
 
 /*
- * Shut down connections whose sending takes too long (struct csa_conn, read_by).
- * Returns whether any connection is still being read.
+ * Shut down connections whose sending takes too long (struct csa_conn,
+ * read_by). Returns whether any connection is still being read.
  */
 bool	csa_crew_watch(struct csa_crew *, int64_t now_ms);
 

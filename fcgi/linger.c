@@ -71,7 +71,9 @@ say_busy(int fd, int id)
 	(void)csa_fsink_end(&sink, FCGI_REQUEST_COMPLETE);
 }
 
-/* Read the request's number and answer.  1, 0: not there yet, -1: no request. */
+/*
+ * Read the request's number and answer.  1, 0: not there yet, -1: no request.
+ */
 static int
 answer(int fd)
 {
@@ -81,7 +83,10 @@ answer(int fd)
 	n = recv(fd, h, sizeof(h), MSG_DONTWAIT);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return 0;
-	/* No server sends less than a whole record; waiting for more would spin. */
+	/*
+	 * No server sends less than a whole record; waiting for more would
+	 * spin.
+	 */
 	if (n < FCGI_HEADER_LEN)
 		return -1;
 	if (h[0] != FCGI_VERSION_1 || h[1] != FCGI_BEGIN_REQUEST)

@@ -6,8 +6,8 @@
  * what still comes is thrown away, and the descriptor is closed when the web
  * server has closed its end, or after a second.
  *
- * Refusals live here too: the 503 needs the request's number, which may not have
- * arrived when the connection is accepted.
+ * Refusals live here too: the 503 needs the request's number, which may not
+ * have arrived when the connection is accepted.
  */
 
 #ifndef CSA_FCGI_LINGER_H

@@ -23,7 +23,8 @@ struct csa_options {
 
 /*
  * operands: what the usage says about them, NULL where the program takes none.
- * Options end at the first operand.  0, or -1 with *status: the program ends here.
+ * Options end at the first operand.  0, or -1 with *status: the program ends
+ * here.
  */
 int	csa_options_read(struct csa_options *, int argc, char *argv[],
 	    const char *operands, int *status);

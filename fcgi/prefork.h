@@ -28,9 +28,9 @@ struct csa_child {
 	pid_t		 pid;
 	int		 notify;	/* its pipe's read end; -1: closed */
 	enum csa_child_state state;
-	unsigned	 generation;	/* older than the master's: to replace */
+	unsigned	 generation;	/* older than ours: to replace */
 	int64_t		 started;	/* csa_now_ms() */
-	int64_t		 kill_at;	/* when patience ends; INT64_MAX: never */
+	int64_t		 kill_at;	/* INT64_MAX: never */
 	bool		 killed;	/* by us */
 };
 
@@ -60,15 +60,17 @@ int	csa_child_start(struct csa_prefork *);
 /* Run the worker (or, with own, ourselves) with -t.  Its pid, or -1. */
 pid_t	csa_child_check(struct csa_prefork *, bool own);
 
-/* Tell a child to end; it is killed if it takes longer than drain_ms and some. */
+/*
+ * Tell a child to end; it is killed if it takes longer than drain_ms and some.
+ */
 void	csa_child_end(struct csa_prefork *, struct csa_child *);
 
 /* Read what a child said.  1 if it became ready, 2 if it drains, else 0. */
 int	csa_child_news(struct csa_prefork *, struct csa_child *);
 
 /*
- * A child is gone: log, count, decide about the back-off, remove it.  Returns 1 if
- * it never became ready, 0 if it did, -1 if pid is none of ours.
+ * A child is gone: log, count, decide about the back-off, remove it.  Returns 1
+ * if it never became ready, 0 if it did, -1 if pid is none of ours.
  */
 int	csa_child_gone(struct csa_prefork *, pid_t pid, int status);
 
@@ -76,14 +78,14 @@ int	csa_child_gone(struct csa_prefork *, pid_t pid, int status);
 void	csa_children_count(struct csa_prefork *, bool gone);
 
 /*
- * Become the program file that is there now, with the same children.  Returns only
- * when that failed, with everything as before.
+ * Become the program file that is there now, with the same children.  Returns
+ * only when that failed, with everything as before.
  */
 void	csa_prefork_again(struct csa_prefork *);
 
 /*
- * Take over the children that csa_prefork_again left in the environment.  fds gets
- * the descriptors to keep (room for CSA_CHILDREN); returns how many.
+ * Take over the children that csa_prefork_again left in the environment.  fds
+ * gets the descriptors to keep (room for CSA_CHILDREN); returns how many.
  */
 size_t	csa_prefork_adopt(struct csa_prefork *, int *fds);
 

@@ -1,7 +1,7 @@
 /*
- * The children go to the next program file in an environment variable, a line of
- * "GENERATION FAILED DELAY" and "PID FD STATE GENERATION STARTED KILL_AT" for
- * each.  It only ever comes from ourselves, and is still checked: a child list
+ * The children go to the next program file in an environment variable: numbers,
+ * "GENERATION FAILED DELAY" and for each child "PID FD STATE GENERATION STARTED
+ * KILL_AT".  It only ever comes from ourselves, and is still checked: a list
  * that cannot be true would have us kill strangers.
  */
 

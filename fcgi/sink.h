@@ -4,8 +4,8 @@
  * libfcgi's writer takes EINTR and a full socket for the end of the connection,
  * pads with whatever was in its buffer, and spends a second system call on the
  * end of a request (guide/fastcgi.md section 4).  This one collects what is
- * written into one record and sends it with the end of the request: an answer is
- * one send(2).  It never raises SIGPIPE.
+ * written into one record and sends it with the end of the request: an answer
+ * is one send(2).  It never raises SIGPIPE.
  */
 
 #ifndef CSA_FCGI_SINK_H
@@ -23,7 +23,7 @@ struct csa_fsink {
 	int		 fd;
 	int		 id;		/* FastCGI request id */
 	int		 wait_ms;	/* longest wait for a slow reader */
-	bool		 gone;		/* the peer is; nothing is sent any more */
+	bool		 gone;		/* the peer is; send no more */
 	bool		 ended;
 	size_t		 used;
 	/* A record's head, its content, and the end of a request. */
@@ -35,8 +35,8 @@ void	csa_fsink_init(struct csa_fsink *, int fd, int id, int wait_ms);
 
 /*
  * Send what is left and the end of the request with this protocol status
- * (FCGI_REQUEST_COMPLETE, ...).  The second time it does nothing.  0, or -1 when
- * the peer is gone.
+ * (FCGI_REQUEST_COMPLETE, ...).  The second time it does nothing.  0, or -1
+ * when the peer is gone.
  */
 int	csa_fsink_end(struct csa_fsink *, int protocol_status);
 

@@ -30,7 +30,9 @@ static const char *const unwanted[] = {
 	"OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES", NULL
 };
 
-/* Otherwise the first socket becomes stderr, and a log line goes to a client. */
+/*
+ * Otherwise the first socket becomes stderr, and a log line goes to a client.
+ */
 static void
 open_standard(void)
 {

@@ -8,9 +8,9 @@
 #include <stddef.h>
 
 /*
- * Make descriptors 0 to 2 exist, close all above but the n in keep, drop what the
- * environment could redirect our connections with, give up gaining rights, and
- * raise the limit of descriptors.
+ * Make descriptors 0 to 2 exist, close all above but the n in keep, drop what
+ * the environment could redirect our connections with, give up gaining rights,
+ * and raise the limit of descriptors.
  */
 void	csa_startup(const int *keep, size_t n);
 
@@ -18,8 +18,8 @@ void	csa_startup(const int *keep, size_t n);
 int	csa_startup_listener(int fd);
 
 /*
- * Block the signals of the list (0-terminated) in this thread and all to come, and
- * return a signalfd for them.
+ * Block the signals of the list (0-terminated) in this thread and all to come,
+ * and return a signalfd for them.
  */
 int	csa_startup_signals(const int *list);
 

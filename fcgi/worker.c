@@ -77,8 +77,8 @@ check_listener(const char *program)
 }
 
 /*
- * Signals are blocked before FCGX_Init, whose handlers therefore never run: they
- * would interrupt a write (guide/fastcgi.md section 4).
+ * Signals are blocked before FCGX_Init, whose handlers therefore never run:
+ * they would interrupt a write (guide/fastcgi.md section 4).
  */
 static int
 init_libfcgi(void)

@@ -11,7 +11,7 @@
 
 /* Exit statuses; chatsphere-prefork tells them apart. */
 #define CSA_EXIT_FAILED		1	/* ended with requests unfinished */
-#define CSA_EXIT_CONFIG		2	/* starting again would change nothing */
+#define CSA_EXIT_CONFIG		2	/* starting again is no help */
 
 /* The master's pipe, told 'R' (ready) and 'D' (accepts no more). */
 #define CSA_NOTIFY_ENV		"CHATSPHERE_NOTIFY_FD"

@@ -14,8 +14,8 @@ not_found(struct csa_err *err)
 }
 
 /*
- * "http://host/x" is "/x" (RFC 9112, 3.2.2): Apache passes it on as it came.  The
- * host is not looked at; NULL where s is neither form.
+ * "http://host/x" is "/x" (RFC 9112, 3.2.2): Apache passes it on as it came.
+ * The host is not looked at; NULL where s is neither form.
  */
 static const char *
 origin_form(const char *s)
@@ -101,7 +101,8 @@ below(const char *path, const char *prefix)
 
 	while (n > 0 && prefix[n - 1] == '/')
 		n--;
-	if (strncmp(path, prefix, n) != 0 || (path[n] != '/' && path[n] != '\0'))
+	if (strncmp(path, prefix, n) != 0 ||
+	    (path[n] != '/' && path[n] != '\0'))
 		return NULL;
 	return path[n] == '\0' ? "/" : path + n;
 }

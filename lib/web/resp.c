@@ -71,7 +71,9 @@ void
 csa_resp_header(struct csa_resp *r, const char *name, const char *value)
 {
 	CSA_MUST(r->status == 0);
-	/* A line end in a value would be another header, or another response. */
+	/*
+	 * A line end in a value would be another header, or another response.
+	 */
 	CSA_MUST(printable(name) && printable(value));
 	csa_buf_addf(&r->headers, "%s: %s\r\n", name, value);
 	CSA_MUST(!r->headers.failed);

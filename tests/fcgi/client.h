@@ -26,8 +26,8 @@ void	fcgi_stream(struct csa_buf *, int type, int id, const void *data,
 	    size_t n);
 
 /*
- * Append a whole request.  length: CONTENT_LENGTH, NULL for n's own; params: more
- * parameters, made with fcgi_param, or NULL.
+ * Append a whole request.  length: CONTENT_LENGTH, NULL for n's own; params:
+ * more parameters, made with fcgi_param, or NULL.
  */
 void	fcgi_request(struct csa_buf *, const char *method, const char *uri,
 	    const char *length, const struct csa_buf *params,
@@ -41,7 +41,7 @@ struct fcgi_reply {
 	int		 status;	/* of the CGI head; 0: none came */
 	int		 ends;		/* END_REQUEST records */
 	int		 protocol;	/* the last one's protocol status */
-	int		 others;	/* records that are neither it nor STDOUT */
+	int		 others;	/* records of any other type */
 	bool		 closed;	/* the peer closed */
 	bool		 odd;		/* what came is no FastCGI */
 	struct csa_buf	 out;		/* STDOUT, with its head */

@@ -155,7 +155,9 @@ pool_remove(struct pool *p)
 	}
 	close(p->listen);
 	ck_assert_uint_eq(pool_logged(p, "Sanitizer"), 0);
-	/* Workers that lost their master go by themselves, and may still log. */
+	/*
+	 * Workers that lost their master go by themselves, and may still log.
+	 */
 	for (int i = 0; i < 50 && (d = opendir(p->dir)) != NULL; i++) {
 		while ((e = readdir(d)) != NULL) {
 			snprintf(path, sizeof(path), "%s/%s", p->dir,

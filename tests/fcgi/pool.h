@@ -1,8 +1,9 @@
 /*
- * pool: the programs under test, each in a directory and with a socket of its own.
+ * pool: the programs under test, each in a directory and with a socket of its
+ * own.
  *
- * The test itself holds the listening socket, as systemd would.  What is started
- * here is killed when the test's process ends, however it ends.
+ * The test itself holds the listening socket, as systemd would.  What is
+ * started here is killed when the test's process ends, however it ends.
  */
 
 #ifndef CSA_TESTS_FCGI_POOL_H
@@ -29,7 +30,9 @@ void	pool_start_master(struct pool *, const char *worker);
 /* Kill what runs and remove the directory. */
 void	pool_remove(struct pool *);
 
-/* Wait until the process has ended, at most ms.  Its wait status, -1: it runs. */
+/*
+ * Wait until the process has ended, at most ms.  Its wait status, -1: it runs.
+ */
 int	pool_wait(struct pool *, int ms);
 
 /* Ask /pid; 0 where there is no answer. */
@@ -40,7 +43,8 @@ size_t	pool_children(const struct pool *, const char *comm, pid_t *pids,
 /* How often text stands in the log. */
 unsigned pool_logged(const struct pool *, const char *text);
 /* Wait until it stands there n times at least, at most ms. */
-bool	pool_wait_log(const struct pool *, const char *text, unsigned n, int ms);
+bool	pool_wait_log(const struct pool *, const char *text, unsigned n,
+	    int ms);
 /* Open descriptors of a process. */
 unsigned pool_files(pid_t);
 void	pool_sleep(int ms);

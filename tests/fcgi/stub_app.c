@@ -1,9 +1,10 @@
 /*
  * stub_app: an application that says what it got, behind the real worker.
  *
- * The path is the command: /echo (method, target, body length and SHA-256, count of
- * the key header), /none (the body is not read), /sleep?MS, /wait?MS (until the
- * client is gone), /big?BYTES, /pieces?N, /pid, /die, /hang (deaf to everything).
+ * The path is the command: /echo (method, target, body length and SHA-256,
+ * count of the key header), /none (the body is not read), /sleep?MS, /wait?MS
+ * (until the client is gone), /big?BYTES, /pieces?N, /pid, /die, /hang (deaf to
+ * everything).
  */
 
 #include "config.h"

@@ -112,13 +112,20 @@ fickle(const char *how)
 	return path;
 }
 
-static int64_t
-gauge(const char *state)
+/* The log line comes first, the gauge a moment later. */
+static bool
+wait_gauge(const char *state, int64_t n)
 {
+	int64_t	 end = csa_now_ms() + 2000;
 	char	 labels[64];
 
 	snprintf(labels, sizeof(labels), "stub|%s", state);
-	return (int64_t)csa_metric_value(CSA_M_workers, labels);
+	while ((int64_t)csa_metric_value(CSA_M_workers, labels) != n) {
+		if (csa_now_ms() >= end)
+			return false;
+		pool_sleep(5);
+	}
+	return true;
 }
 
 /* Wait until the master has n workers, none of them among old. */
@@ -186,8 +193,9 @@ START_TEST(one_that_crashes_is_replaced)
 	ck_assert(pool_wait_log(&p, "crashed by signal 6", 1, 2000));
 	ck_assert(pool_wait_log(&p, "is ready", 3, 10000));
 	/*
-	 * The allow-list's only entry: lengths near 2^31 meet an assertion of libfcgi
-	 * (Debian 12's; guide/fastcgi.md section 4).  It costs that worker.
+	 * The allow-list's only entry: lengths near 2^31 meet an assertion of
+	 * libfcgi (Debian 12's; guide/fastcgi.md section 4).  It costs that
+	 * worker.
 	 */
 	pool_sleep(1100);
 	csa_buf_init(&b, 4096);
@@ -339,7 +347,7 @@ START_TEST(the_master_replaces_itself)
 	}
 	ck_assert_uint_eq(pool_children(&p, STUB, after, WORKERS), 2);
 	ck_assert_int_eq(memcmp(before, after, 2 * sizeof(pid_t)), 0);
-	ck_assert_int_eq(gauge("ready"), 2);
+	ck_assert(wait_gauge("ready", 2));
 	/* It still knows them: killed ones are replaced, all can be. */
 	load_stop(&l);
 	ck_assert_uint_eq(l.bad, 0);
@@ -367,8 +375,8 @@ START_TEST(sigterm_ends_all)
 	ck_assert_int_eq(csa_metrics_open(p.dir, &(struct csa_err){ 0 }), 0);
 	pool_start_master(&p, NULL);
 	ck_assert(pool_wait_log(&p, "is ready", 2, 10000));
-	ck_assert_int_eq(gauge("ready"), 2);
-	ck_assert_int_eq(gauge("starting"), 0);
+	ck_assert(wait_gauge("ready", 2));
+	ck_assert(wait_gauge("starting", 0));
 	ck_assert_uint_eq(pool_children(&p, STUB, pids, WORKERS), 2);
 	csa_buf_init(&b, 4096);
 	fcgi_request(&b, "GET", "/sleep?600", NULL, NULL, "", 0);
@@ -384,7 +392,7 @@ START_TEST(sigterm_ends_all)
 	ck_assert_int_eq(pool_wait(&p, 3000), 0);
 	for (int i = 0; i < 2; i++)
 		ck_assert_int_eq(kill(pids[i], 0), -1);
-	ck_assert_int_eq(gauge("ready"), 0);
+	ck_assert(wait_gauge("ready", 0));
 	ck_assert_uint_eq(csa_metric_value(CSA_M_worker_exits, "stub|ended"),
 	    2);
 	csa_metrics_close();
@@ -406,7 +414,7 @@ START_TEST(workers_follow_a_killed_master)
 	ck_assert_int_ne(pool_wait(&p, 1000), -1);
 	/* Who waits in the socket's queue meanwhile is served by the next. */
 	ck_assert(pool_wait_log(&p, "ended after", 2, 5000));
-	ck_assert_int_eq(gauge("ready"), 0);
+	ck_assert(wait_gauge("ready", 0));
 	pool_sleep(200);
 	pool_start_master(&p, NULL);
 	pool_sleep(300);

@@ -301,7 +301,9 @@ START_TEST(a_body_that_stops_is_a_timeout)
 	ck_assert_int_eq(r.status, 408);
 	ck_assert_int_eq(r.ends, 1);
 	ck_assert_int_ge(t, 450);
-	/* The answer is there at once; the close waits for us at most a second. */
+	/*
+	 * The answer is there at once; the close waits for us at most a second.
+	 */
 	ck_assert_int_le(t, 2500);
 	fcgi_free(&r);
 	close(fd);
@@ -530,8 +532,8 @@ hostile_bytes(enum hostile kind, struct csa_buf *b)
 }
 
 /*
- * Which of them are, after all, one request to be answered.  libfcgi gives up at a
- * type it does not know, where the specification would go on.
+ * Which of them are, after all, one request to be answered.  libfcgi gives up
+ * at a type it does not know, where the specification would go on.
  */
 static const bool is_request[HOSTILE__MAX] = {
 	[GET_VALUES] = true, [ABORT_AFTER] = true, [MULTIPLEXED] = true,

@@ -20,7 +20,7 @@ static const struct {
 	{ "/chat?", "", "/chat", "" },
 	{ "/chat?a=1&b=%2F", "", "/chat", "a=1&b=%2F" },	/* raw */
 	{ "/chat?/../x", "", "/chat", "/../x" },
-	{ "/chat/", "", "/chat/", "" },		/* another path, not an odd one */
+	{ "/chat/", "", "/chat/", "" },		/* another path */
 	{ "/%63hat", "", "/chat", "" },
 	{ "/documents/%C3%A4", "", "/documents/\xc3\xa4", "" },
 	{ "/a%20b", "", "/a b", "" },
