@@ -30,7 +30,7 @@ csa_answer_model(struct csa_answer *a, const char *name)
 {
 	size_t	 n;
 
-	/* A longer name is no name, and half of one would be another model's. */
+	/* A longer one is no name, and half of it another model's. */
 	if (name != NULL && (n = strlen(name)) < sizeof(a->model))
 		memcpy(a->model, name, n + 1);
 }

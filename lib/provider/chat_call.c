@@ -112,8 +112,8 @@ fill(struct csa_arena *arena,
 }
 
 /*
- * Thinking may have eaten the whole budget (guide/apis.md 1.4), so the second try
- * gets more of it.
+ * Thinking may have eaten the whole budget (guide/apis.md 1.4), so the second
+ * try gets more of it.
  */
 static void
 widen(struct csa_chat_try *try)

@@ -10,7 +10,10 @@
  * content no parts, and parts no text, each of them with status 200 and for a
  * reason of its own.  OTHER means that trying again may help.
  */
-static const struct { const char *reason; enum csa_ending ending; } endings[] = {
+static const struct {
+	const char	*reason;
+	enum csa_ending	 ending;
+} endings[] = {
 	{ "STOP", CSA_END_STOP },
 	{ "MAX_TOKENS", CSA_END_LENGTH },
 	/* There is more, which a further call would bring; nobody asked. */

@@ -5,7 +5,10 @@
 #include "lib/provider/answer.h"
 #include "lib/provider/reply.h"
 
-static const struct { const char *reason; enum csa_ending ending; } endings[] = {
+static const struct {
+	const char	*reason;
+	enum csa_ending	 ending;
+} endings[] = {
 	{ "stop", CSA_END_STOP },
 	{ "length", CSA_END_LENGTH },
 	{ "max_tokens", CSA_END_LENGTH },

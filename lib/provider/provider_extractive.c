@@ -34,8 +34,8 @@ cut(const char *s, size_t len)
 }
 
 /*
- * In reading order: passages as their best sentence ranks, and within a passage as
- * the sentences stand in it.
+ * In reading order: passages as their best sentence ranks, and within a
+ * passage as the sentences stand in it.
  */
 static void
 order(struct csa_quotes *q)

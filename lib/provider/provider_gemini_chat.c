@@ -24,8 +24,8 @@ add_content(struct csa_buf *b, const struct csa_message *m)
 }
 
 /*
- * Families that take it are asked to think less the second time; to any other it
- * would be an error (guide/apis.md 1.3).
+ * Families that take it are asked to think less the second time; to any other
+ * it would be an error (guide/apis.md 1.3).
  */
 static void
 add_thinking(struct csa_buf *b, const char *model)

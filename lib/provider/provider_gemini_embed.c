@@ -14,8 +14,8 @@
 #define MAX_BATCH	100	/* the API's own limit */
 
 /*
- * gemini-embedding-2 takes no notice of taskType; it wants the task in the text,
- * in these words (guide/apis.md 1.7).
+ * gemini-embedding-2 takes no notice of taskType; it wants the task in the
+ * text, in these words (guide/apis.md 1.7).
  */
 static const struct { const char *task, *before; } kinds[] = {
 	[CSA_EMBED_QUERY] =
@@ -51,7 +51,8 @@ static void
 add_request(const struct csa_remote_embedder *e, struct csa_buf *b,
     enum csa_embed_kind kind, const struct csa_text *t)
 {
-	csa_buf_puts(b, "{\"content\":{\"role\":\"user\",\"parts\":[{\"text\":");
+	csa_buf_puts(b, "{\"content\":{\"role\":\"user\",\"parts\":["
+	    "{\"text\":");
 	add_text(b, e->tasks_in_text ? kinds[kind].before : "",
 	    kind == CSA_EMBED_QUERY ? e->config->embedding_query_prefix :
 	    e->config->embedding_passage_prefix, t);
@@ -90,7 +91,7 @@ struct csa_embedder *
 csa_embedder_gemini_open(const struct csa_config *config,
     struct csa_http *http, struct csa_err *err)
 {
-	struct csa_remote_embedder	*e = csa_new(struct csa_remote_embedder);
+	struct csa_remote_embedder *e = csa_new(struct csa_remote_embedder);
 	const char			*name = config->embedding_model_name;
 
 	if (name[0] == '\0')

@@ -1,8 +1,8 @@
 /*
  * provider_internal: what the drivers that speak HTTP have in common.
  *
- * Not for callers.  The flow (batches in flight, one retry, errors) is here once;
- * a driver gives the bytes of a request and reads the bytes of a reply.
+ * Not for callers.  The flow (batches in flight, one retry, errors) is here
+ * once; a driver gives the bytes of a request and reads the bytes of a reply.
  */
 
 #ifndef CSA_PROVIDER_INTERNAL_H
@@ -31,9 +31,9 @@ struct csa_remote {
 };
 
 /*
- * Fill r in.  base is copied.  auth is the name of the key's header with whatever
- * stands before the key ("Authorization: Bearer "); not sent without a key.  -1
- * with err where the address or the key cannot stand in a request.
+ * Fill r in.  base is copied.  auth is the name of the key's header with
+ * whatever stands before the key ("Authorization: Bearer "); not sent without
+ * a key.  -1 with err where the address or the key cannot stand in a request.
  */
 int	csa_remote_init(struct csa_remote *r, struct csa_http *,
 	    enum csa_source, const char *base, const char *auth,
@@ -47,8 +47,9 @@ struct csa_http_call *
 	    size_t max_reply);
 
 /*
- * A reply whose status is not 2xx, as an error: status, the far end's own words in
- * detail (shortened; left out where they repeat the key), its retry hint.  -1.
+ * A reply whose status is not 2xx, as an error: status, the far end's own
+ * words in detail (shortened; left out where they repeat the key), its retry
+ * hint.  -1.
  */
 int	csa_remote_status_error(const struct csa_remote *r,
 	    const struct csa_http_call *, struct csa_err *err);

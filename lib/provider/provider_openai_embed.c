@@ -62,8 +62,9 @@ body(const struct csa_remote_embedder *e, struct csa_buf *b,
 }
 
 /*
- * The operator's own members, checked once and kept as the text that goes before
- * the closing brace.  They win over ours, save for what the call is about.
+ * The operator's own members, checked once and kept as the text that goes
+ * before the closing brace.  They win over ours, save for what the call is
+ * about.
  */
 static int
 extra_members(struct csa_remote_embedder *e, enum csa_embed_kind kind,
@@ -107,7 +108,7 @@ struct csa_embedder *
 csa_embedder_openai_open(const struct csa_config *config,
     struct csa_http *http, struct csa_err *err)
 {
-	struct csa_remote_embedder	*e = csa_new(struct csa_remote_embedder);
+	struct csa_remote_embedder *e = csa_new(struct csa_remote_embedder);
 	const char			*base = csa_openai_base(config);
 	const char			*name = config->embedding_model_name;
 

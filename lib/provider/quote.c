@@ -4,15 +4,11 @@
 #include <string.h>
 
 #include "lib/base/arena.h"
-#include "lib/provider/quote.h"
+#include "lib/provider/quote_internal.h"
 #include "lib/store/tokens.h"
 #include "lib/text/sentence.h"
 
-/*
- * The bounds of the work: more passages than these give no better answer, and a
- * passage has at most 32,000 bytes by default.
- */
-#define PASSAGES	10
+/* The bounds of the work; a passage has at most 32,000 bytes by default. */
 #define SENTENCES	512	/* of one passage */
 #define TOKENS		16384	/* of one passage */
 
@@ -21,7 +17,7 @@
 #define B	.75
 
 /* Weights of guide/retrieval.md section 6. */
-#define W_CONTEXT	.3	/* a word in the sentence before, or the title */
+#define W_CONTEXT	.3	/* a word in the title or the sentence before */
 #define W_ANNOUNCED	.9	/* the same, where that asks or is a heading */
 #define W_ANSWER	.1
 #define W_BIGRAM	.1
@@ -33,51 +29,11 @@
 /* How good the second sentence must be, compared with the first. */
 #define GOOD_ENOUGH	.6
 
-/*
- * A word covers its whole weight at best; BM25 gives a word that is there once in
- * an average text .45 of it, twice .62.  So coverage is scaled to be comparable.
- */
-#define COVERAGE_SCALE	.6
-
-/*
- * In a collection of a few chunks every word looks common, and one that is missing
- * very rare.  So many more chunks are supposed to be there.
- */
-#define SUPPOSED	10
-
-struct sentence {
-	size_t		 passage;
-	const char	*s;
-	size_t		 len;
-	unsigned	 tokens, terms, pairs;
-	uint8_t		 tf[CSA_QTERMS];
-	bool		 announces;	/* a question or a heading */
-	double		 score;
-};
-
-struct passage {
-	size_t		 first, n;	/* of the sentences */
-	unsigned	 tokens;
-	unsigned	 tf[CSA_QTERMS];
-	bool		 titled[CSA_QTERMS];
-	double		 ratio;		/* BM25 / ideal */
-};
-
-struct work {
-	struct csa_arena *arena;
-	struct csa_qterms q;
-	const struct csa_passage *in;
-	struct passage	 p[PASSAGES];
-	size_t		 npassages;
-	struct sentence	*s;
-	size_t		 n, size;
-};
-
 /* ---- reading ---- */
 
 /* Titles and headings end without a mark; a question ends with one. */
 static bool
-announces(const struct sentence *s)
+announces(const struct csa_qsentence *s)
 {
 	static const char *const ends[] = { ".", "!", ":", ";", "。", "！", "…",
 	    ")", "\"", "”", "」" };
@@ -101,7 +57,8 @@ announces(const struct sentence *s)
 
 /* Count the question's words among the tokens of one sentence. */
 static void
-count(struct work *w, struct sentence *s, const struct csa_token *t, size_t n)
+count(struct csa_quote_work *w, struct csa_qsentence *s,
+    const struct csa_token *t, size_t n)
 {
 	int	 last = -1, at;
 
@@ -123,14 +80,14 @@ count(struct work *w, struct sentence *s, const struct csa_token *t, size_t n)
 	}
 }
 
-static struct sentence *
-new_sentence(struct work *w)
+static struct csa_qsentence *
+new_sentence(struct csa_quote_work *w)
 {
-	struct sentence	*more;
+	struct csa_qsentence	*more;
 
 	if (w->n == w->size) {
 		w->size = w->size == 0 ? 64 : w->size * 2;
-		more = csa_arena_array(w->arena, w->size, struct sentence);
+		more = csa_arena_array(w->arena, w->size, struct csa_qsentence);
 		if (w->n > 0)
 			memcpy(more, w->s, w->n * sizeof(*more));
 		w->s = more;
@@ -139,7 +96,7 @@ new_sentence(struct work *w)
 }
 
 static void
-read_title(struct work *w, struct passage *p, const char *title)
+read_title(struct csa_quote_work *w, struct csa_qpassage *p, const char *title)
 {
 	struct csa_token	*t;
 	size_t			 n;
@@ -156,10 +113,10 @@ read_title(struct work *w, struct passage *p, const char *title)
 }
 
 static void
-read_passage(struct work *w, size_t i, struct csa_span *spans)
+read_passage(struct csa_quote_work *w, size_t i, struct csa_span *spans)
 {
 	const struct csa_chunk	*c = &w->in[i].chunk;
-	struct passage		*p = &w->p[i];
+	struct csa_qpassage		*p = &w->p[i];
 	struct csa_token	*t;
 	size_t			 ntokens, nspans, from = 0, to;
 
@@ -170,7 +127,7 @@ read_passage(struct work *w, size_t i, struct csa_span *spans)
 	nspans = csa_sentences(c->text, c->len, spans, SENTENCES);
 	ntokens = csa_tokens(w->arena, c->text, c->len, TOKENS, &t);
 	for (size_t k = 0; k < nspans; k++) {
-		struct sentence	*s = new_sentence(w);
+		struct csa_qsentence	*s = new_sentence(w);
 
 		s->passage = i;
 		s->s = c->text + spans[k].start;
@@ -178,7 +135,8 @@ read_passage(struct work *w, size_t i, struct csa_span *spans)
 		for (to = from; to < ntokens &&
 		    t[to].start < spans[k].start + spans[k].len; to++)
 			;
-		count(w, s, t + from, to - from);
+		if (to > from)
+			count(w, s, &t[from], to - from);
 		from = to;
 		s->announces = announces(s);
 		p->tokens += s->tokens;
@@ -192,7 +150,7 @@ read_passage(struct work *w, size_t i, struct csa_span *spans)
 
 /* Without the index's own, rarity is what it is among these sentences. */
 static void
-own_idf(struct work *w)
+own_idf(struct csa_quote_work *w)
 {
 	double	 df, n = (double)w->n;
 
@@ -219,14 +177,14 @@ bm25_of(double idf, double tf, double len, double average)
 
 /* The index's BM25 where it has the chunk, else one from these passages. */
 static void
-weigh_passages(struct work *w, const struct csa_text_result *text)
+weigh_passages(struct csa_quote_work *w, const struct csa_text_result *text)
 {
 	double	 ideal = w->q.sum_idf * (K1 + 1), tokens = 0;
 
 	for (size_t i = 0; i < w->npassages; i++)
 		tokens += w->p[i].tokens;
 	for (size_t i = 0; i < w->npassages; i++) {
-		struct passage	*p = &w->p[i];
+		struct csa_qpassage	*p = &w->p[i];
 		bool		 known = false;
 
 		for (size_t k = 0; text != NULL && text->ideal > 0 &&
@@ -243,10 +201,11 @@ weigh_passages(struct work *w, const struct csa_text_result *text)
 }
 
 static void
-weigh_sentence(struct work *w, struct sentence *s, double average)
+weigh_sentence(struct csa_quote_work *w, struct csa_qsentence *s,
+    double average)
 {
-	const struct passage	*p = &w->p[s->passage];
-	const struct sentence	*before = NULL;
+	const struct csa_qpassage	*p = &w->p[s->passage];
+	const struct csa_qsentence	*before = NULL;
 	double			 own = 0, context = 0, factor;
 
 	if ((size_t)(s - w->s) > p->first)
@@ -274,7 +233,7 @@ weigh_sentence(struct work *w, struct sentence *s, double average)
 }
 
 static void
-weigh_sentences(struct work *w)
+weigh_sentences(struct csa_quote_work *w)
 {
 	double	 tokens = 0;
 
@@ -284,44 +243,10 @@ weigh_sentences(struct work *w)
 		weigh_sentence(w, &w->s[i], tokens / (double)w->n);
 }
 
-/* The idf that a word would have in a somewhat larger collection. */
-static double
-supposed_idf(const struct work *w, const struct csa_qterm *t)
-{
-	double	 n = w->q.chunks, df;
-
-	/* idf = ln(1 + (n - df + .5) / (df + .5)), solved for df. */
-	df = (n + 1) / exp(t->idf) - .5;
-	if (!(df > 0))
-		df = 0;
-	n += SUPPOSED;
-	return log(1 + (n - df + .5) / (df + .5));
-}
-
-static double
-confidence(const struct work *w)
-{
-	double	 best = 0, idf[CSA_QTERMS], sum = 0, has;
-
-	for (size_t j = 0; j < w->q.n; j++)
-		sum += idf[j] = supposed_idf(w, &w->q.t[j]);
-	for (size_t i = 0; i < w->npassages; i++) {
-		has = 0;
-		for (size_t j = 0; j < w->q.n; j++)
-			if (w->p[i].tf[j] > 0 || w->p[i].titled[j])
-				has += idf[j];
-		if (sum > 0 && COVERAGE_SCALE * has / sum > best)
-			best = COVERAGE_SCALE * has / sum;
-		if (w->p[i].ratio > best)
-			best = w->p[i].ratio;
-	}
-	return best > 1 ? 1 : best;
-}
-
 /* ---- choosing ---- */
 
 static bool
-is_chosen(const struct csa_quotes *out, const struct sentence *s)
+is_chosen(const struct csa_quotes *out, const struct csa_qsentence *s)
 {
 	for (size_t i = 0; i < out->n; i++)
 		if (out->q[i].s == s->s || (out->q[i].len == s->len &&
@@ -331,10 +256,10 @@ is_chosen(const struct csa_quotes *out, const struct sentence *s)
 }
 
 static void
-choose(const struct work *w, struct csa_quotes *out)
+choose(const struct csa_quote_work *w, struct csa_quotes *out)
 {
 	while (out->n < CSA_QUOTES) {
-		const struct sentence	*best = NULL;
+		const struct csa_qsentence	*best = NULL;
 
 		for (size_t i = 0; i < w->n; i++)
 			if (w->s[i].score > 0 && w->s[i].len > 0 &&
@@ -354,14 +279,14 @@ csa_quote(struct csa_arena *arena, const char *question,
     const struct csa_passage *passages, size_t n,
     const struct csa_text_result *text, struct csa_quotes *out)
 {
-	struct work	*w = csa_arena_zalloc(arena, 1, sizeof(*w));
+	struct csa_quote_work	*w = csa_arena_zalloc(arena, 1, sizeof(*w));
 	struct csa_span	*spans = csa_arena_array(arena, SENTENCES,
 			    struct csa_span);
 
 	memset(out, 0, sizeof(*out));
 	w->arena = arena;
 	w->in = passages;
-	w->npassages = n < PASSAGES ? n : PASSAGES;
+	w->npassages = n < CSA_QPASSAGES ? n : CSA_QPASSAGES;
 	csa_qterms(arena, question, text, &w->q);
 	for (size_t i = 0; i < w->npassages; i++)
 		read_passage(w, i, spans);
@@ -371,6 +296,6 @@ csa_quote(struct csa_arena *arena, const char *question,
 	own_idf(w);
 	weigh_passages(w, text);
 	weigh_sentences(w);
-	out->confidence = confidence(w);
+	out->confidence = csa_quote_confidence(w);
 	choose(w, out);
 }

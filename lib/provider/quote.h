@@ -2,8 +2,8 @@
  * quote: the sentences of some passages that answer a question best.
  *
  * No model: guide/retrieval.md section 6 measured this scorer, which finds the
- * answer in the first sentence for .80 and in the first three for .93 of SQuAD's
- * questions.
+ * answer in the first sentence for .80 and in the first three for .93 of
+ * SQuAD's questions.
  */
 
 #ifndef CSA_PROVIDER_QUOTE_H
@@ -28,8 +28,8 @@ struct csa_quotes {
 	struct csa_quote q[CSA_QUOTES];	/* best first */
 	size_t		 n;
 	/*
-	 * How much of the question the best passage has, 0..1: its share of the ideal
-	 * BM25, or of the weight of the question's words.
+	 * How much of the question the best passage has, 0..1: its share of
+	 * the ideal BM25, or of the weight of the question's words.
 	 */
 	double		 confidence;
 	/* The question's words that no passage has: "a", "b"; "" for none. */
@@ -37,8 +37,8 @@ struct csa_quotes {
 };
 
 /*
- * Look through the first passages (there is a limit, so that the work is bounded
- * whatever the caller passes).  text may be NULL.
+ * Look through the first passages (there is a limit, so that the work is
+ * bounded whatever the caller passes).  text may be NULL.
  */
 void	csa_quote(struct csa_arena *, const char *question,
 	    const struct csa_passage *, size_t n,

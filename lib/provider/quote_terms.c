@@ -16,8 +16,8 @@
 #define MISSING_LEN	60	/* bytes of each */
 
 /*
- * How a question asks.  The words count as part of the form, not as words that a
- * passage should have.
+ * How a question asks.  The words count as part of the form, not as words that
+ * a passage should have.
  */
 static const struct {
 	const char	*phrase;	/* lower case */
@@ -34,7 +34,7 @@ static const struct {
 	{ "cuánto", CSA_ASKED_NUMBER }, { "cuántos", CSA_ASKED_NUMBER },
 	{ "多少", CSA_ASKED_NUMBER }, { "几", CSA_ASKED_NUMBER },
 	{ "いくつ", CSA_ASKED_NUMBER }, { "いくら", CSA_ASKED_NUMBER },
-	{ "何人", CSA_ASKED_NUMBER },
+	{ "何人", CSA_ASKED_NUMBER }, { "何日", CSA_ASKED_NUMBER },
 	{ "when", CSA_ASKED_DATE }, { "what year", CSA_ASKED_DATE },
 	{ "which year", CSA_ASKED_DATE }, { "what date", CSA_ASKED_DATE },
 	{ "wann", CSA_ASKED_DATE }, { "quand", CSA_ASKED_DATE },

@@ -1,9 +1,10 @@
 /*
  * reply: what providers answer, read with distrust.
  *
- * Nothing here knows the network, so that the fuzzers and the tests can feed it
- * any bytes.  Whatever is not what it must be is -1 with *why, a constant sentence
- * for the log; nothing crashes, and nothing half right is let through.
+ * Nothing here knows the network, so that the fuzzers and the tests can feed
+ * it any bytes.  Whatever is not what it must be is -1 with *why, a constant
+ * sentence for the log; nothing crashes, and nothing half right is let
+ * through.
  */
 
 #ifndef CSA_PROVIDER_REPLY_H
@@ -27,9 +28,9 @@ struct csa_embed_want {
 };
 
 /*
- * Fill in vecs[0] to vecs[n - 1].  Their text stays where it is, in s, which must
- * outlive them.  No number array becomes a tree of objects: they are cut out of the
- * text first, and only what is left of it is parsed.
+ * Fill in vecs[0] to vecs[n - 1].  Their text stays where it is, in s, which
+ * must outlive them.  No number array becomes a tree of objects: they are cut
+ * out of the text first, and only what is left of it is parsed.
  */
 int	csa_gemini_embed_reply(const struct csa_embed_want *, const char *s,
 	    size_t len, struct csa_vec *vecs, const char **why);
@@ -78,9 +79,9 @@ struct csa_provider_error {
 };
 
 /*
- * Read any of the shapes that Gemini, OpenAI and its imitators use; text that is
- * no JSON becomes the message itself.  key: left out of the message with all
- * of it where it occurs; may be "".
+ * Read any of the shapes that Gemini, OpenAI and its imitators use; text that
+ * is no JSON becomes the message itself.  key: left out of the message with
+ * all of it where it occurs; may be "".
  */
 void	csa_provider_error_read(struct csa_provider_error *, const char *s,
 	    size_t len, const char *key);

@@ -80,8 +80,8 @@ per_day(struct json_object *detail)
 }
 
 /*
- * Gemini's hint stands in the body.  A daily quota comes with one as well, which
- * would only make everyone try again in vain.
+ * Gemini's hint stands in the body.  A daily quota comes with one as well,
+ * which would only make everyone try again in vain.
  */
 static long
 retry_delay(struct json_object *o)

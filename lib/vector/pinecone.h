@@ -48,8 +48,8 @@ struct csa_http_call *
 	    int64_t deadline);
 
 /*
- * Wait for it.  0 with the body of a 2xx reply; 1 where the far end says there is
- * no such namespace; -1 with err.
+ * Wait for it.  0 with the body of a 2xx reply; 1 where the far end says there
+ * is no such namespace; -1 with err.
  */
 int	csa_pinecone_wait(struct csa_pinecone *, struct csa_http_call *,
 	    const char **s, size_t *len, struct csa_err *);

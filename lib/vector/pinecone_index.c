@@ -99,8 +99,8 @@ keep(struct csa_pinecone *p, const struct csa_index_info *info)
 }
 
 /*
- * Remember a failure of the far end for a moment, so that a crowd does not ask in
- * vain.  A deadline or a client that left says nothing about the far end.
+ * Remember a failure of the far end for a moment, so that a crowd does not ask
+ * in vain.  A deadline or a client that left says nothing about the far end.
  */
 static void
 keep_failure(struct csa_pinecone *p, const struct csa_err *err)

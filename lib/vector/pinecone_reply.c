@@ -83,8 +83,8 @@ own_metadata(struct csa_arena *arena, struct json_object *meta)
 }
 
 /*
- * The chunk's id is the metadata's where that is the one this vector's id was made
- * of; of an index that others wrote, the vector's id itself.
+ * The chunk's id is the metadata's where that is the one this vector's id was
+ * made of; of an index that others wrote, the vector's id itself.
  */
 static const char *
 chunk_id(struct csa_arena *arena, struct json_object *meta, const char *id)

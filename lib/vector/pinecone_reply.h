@@ -33,10 +33,11 @@ struct csa_match_want {
 };
 
 /*
- * The matches of a query, best first, in the arena.  Dropped are: all of another
- * namespace's reply, matches of another bot, without a finite score, without an
- * id, with a text that is too long, and an id seen before; *dropped counts those
- * that were somebody else's.  -1 with *why where it is no such reply.
+ * The matches of a query, best first, in the arena.  Dropped are: all of
+ * another namespace's reply, matches of another bot, without a finite score,
+ * without an id, with a text that is too long, and an id seen before; *dropped
+ * counts those that were somebody else's.  -1 with *why where it is no such
+ * reply.
  */
 int	csa_pinecone_matches(const struct csa_match_want *, const char *s,
 	    size_t len, struct csa_vec_hit **hits, size_t *n, size_t *dropped,
@@ -50,8 +51,8 @@ bool	csa_pinecone_is_object(const char *s, size_t len);
 
 /*
  * What an index says of itself, in either generation of the control plane's
- * shape or as the index's own statistics.  host is in the arena, NULL where absent.
- * -1 where it is no JSON object.
+ * shape or as the index's own statistics.  host is in the arena, NULL where
+ * absent. -1 where it is no JSON object.
  */
 struct csa_index_info {
 	const char	*host;
@@ -61,17 +62,19 @@ int	csa_pinecone_index(struct csa_arena *, const char *s, size_t len,
 	    struct csa_index_info *);
 
 /*
- * The message of an error: either envelope, or plain text; one printable line of
- * at most size - 1 bytes.  Nothing of it where it repeats key.  Returns whether it
- * says that the namespace does not exist, which is no error for a reader.
+ * The message of an error: either envelope, or plain text; one printable line
+ * of at most size - 1 bytes.  Nothing of it where it repeats key.  Returns
+ * whether it says that the namespace does not exist, which is no error for a
+ * reader.
  */
 bool	csa_pinecone_error(const char *s, size_t len, const char *key,
 	    char *out, size_t size);
 
 /*
- * The vector id of a chunk id: itself, with % and two hex digits for what is not
- * ASCII, and for a % that would read as one.  No two chunk ids give the same.  -1
- * where it would be longer than CSA_VECTOR_ID_MAX; out takes one byte more.
+ * The vector id of a chunk id: itself, with % and two hex digits for what is
+ * not ASCII, and for a % that would read as one.  No two chunk ids give the
+ * same.  -1 where it would be longer than CSA_VECTOR_ID_MAX; out takes one
+ * byte more.
  */
 int	csa_vector_id(const char *chunk_id, char *out);
 

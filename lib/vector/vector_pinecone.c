@@ -76,8 +76,8 @@ csa_pinecone_wait(struct csa_pinecone *p, struct csa_http_call *call,
 }
 
 /*
- * A tenant's bots have namespaces of their own, so that nobody's bot name leads to
- * another's vectors.
+ * A tenant's bots have namespaces of their own, so that nobody's bot name
+ * leads to another's vectors.
  */
 const char *
 csa_pinecone_namespace(struct csa_arena *arena, const struct csa_scope *scope)
@@ -111,9 +111,9 @@ send_query(struct csa_vec_query *q, const char *host)
 }
 
 /*
- * The numbers go on as the embedder wrote them; only a dotproduct index needs them
- * scaled.  For a question even there it is no more than a matter of score: while
- * the metric is not known yet, the order is right all the same.
+ * The numbers go on as the embedder wrote them; only a dotproduct index needs
+ * them scaled.  For a question even there it is no more than a matter of
+ * score: while the metric is not known yet, the order is right all the same.
  */
 static void
 write_query(struct csa_vec_query *q, enum csa_metric metric)
@@ -133,7 +133,8 @@ static struct csa_vec_query *
 query(struct csa_vectors *vectors, struct csa_ctx *ctx,
     const struct csa_scope *scope, const struct csa_vec *vec, size_t k)
 {
-	struct csa_vec_query	*q = csa_arena_zalloc(ctx->arena, 1, sizeof(*q));
+	struct csa_vec_query	*q = csa_arena_zalloc(ctx->arena, 1,
+				    sizeof(*q));
 	struct csa_pinecone_at	 at;
 
 	q->p = (struct csa_pinecone *)vectors;
@@ -161,7 +162,7 @@ cancel(struct csa_vec_query *q)
 	q->ask = q->call = NULL;
 }
 
-/* Read the matches; those of others are a fault to be told, and nothing more. */
+/* Read the matches; others' are a fault to be told, and nothing more. */
 static int
 read_reply(struct csa_vec_query *q, enum csa_metric metric, const char *s,
     size_t len, struct csa_vec_hit **hits, size_t *n, struct csa_err *err)

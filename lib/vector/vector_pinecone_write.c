@@ -76,8 +76,9 @@ add_record(struct write *w, struct csa_buf *b, size_t i, struct csa_err *err)
 }
 
 /*
- * As many records as one request takes.  A record is written first and looked at
- * then: the one too many is cut off again and becomes the next batch's first.
+ * As many records as one request takes.  A record is written first and looked
+ * at then: the one too many is cut off again and becomes the next batch's
+ * first.
  */
 static int
 write_upsert(struct write *w, struct batch *b, struct csa_err *err)
@@ -191,7 +192,8 @@ end_batch(struct write *w, struct csa_err *err)
 		rc = 0;		/* no such namespace: nothing to delete */
 	else if (rc == 1) {
 		csa_fail(err, CSA_ERR_PROVIDER_ERROR, CSA_SRC_PINECONE, NULL);
-		rc = csa_fail_detail(err, "pinecone: upsert: no such namespace");
+		rc = csa_fail_detail(err,
+		    "pinecone: upsert: no such namespace");
 	}
 	/* Only a refusal is a promise that nothing was done. */
 	status = csa_http_status(b->call);
@@ -217,9 +219,9 @@ note_failure(struct write *w, const struct batch *b)
 }
 
 /*
- * Keep the window full until all is sent.  After the first failure nothing more is
- * sent, but what is in flight is waited for: it may yet be stored, and taking back
- * must come after that.
+ * Keep the window full until all is sent.  After the first failure nothing
+ * more is sent, but what is in flight is waited for: it may yet be stored, and
+ * taking back must come after that.
  */
 static int
 run(struct write *w, struct csa_err *err)
@@ -304,8 +306,9 @@ new_ids(const struct write *w, const struct csa_ids *old)
 }
 
 /*
- * The client may have left, or the time be up: neither may leave vectors behind of
- * a document that was refused.  So this waits on a waiter of its own.
+ * The client may have left, or the time be up: neither may leave vectors
+ * behind of a document that was refused.  So this waits on a waiter of its
+ * own.
  */
 static void
 take_back(struct write *w, const struct csa_ids *old)

@@ -1,5 +1,6 @@
 /*
- * emu_client: an emulator as a child, and everything a driver needs to talk to it.
+ * emu_client: an emulator as a child, and everything a driver needs to talk to
+ * it.
  */
 
 #ifndef CSA_TESTS_EMU_CLIENT_H
@@ -12,15 +13,15 @@
 #include "lib/http/http.h"
 
 /*
- * Start CSA_EMULATOR, or the one beside the build, with keys gk, pk and ok and the
- * indexes cos, dot and euc of the dimensions given.  Returns 0, or -1, having said
- * so on stderr, where there is none: skip.
+ * Start CSA_EMULATOR, or the one beside the build, with keys gk, pk and ok and
+ * the indexes cos, dot and euc of the dimensions given.  Returns 0, or -1,
+ * having said so on stderr, where there is none: skip.
  */
 int	emu_start(int dimensions);
 void	emu_stop(void);
 const char *emu_url(void);		/* "http://127.0.0.1:PORT" */
 
-/* For each test: an engine, a waiter, an arena, a configuration, and a reset. */
+/* For each test: engine, waiter, arena and configuration, and a reset. */
 extern struct csa_http *emu_http;
 extern struct csa_ctx	emu_ctx;	/* 10 s from now */
 extern struct csa_config emu_config;	/* defaults, and all three upstreams */

@@ -1,6 +1,6 @@
 /*
- * The Pinecone driver against the emulator: the requests it sends, what it makes of
- * the replies, and that nothing is left behind of what was refused.
+ * The Pinecone driver against the emulator: the requests it sends, what it
+ * makes of the replies, and that nothing is left behind of what was refused.
  */
 
 #include "config.h"
@@ -380,7 +380,8 @@ START_TEST(keeps_metadata)
 	    NULL, &err), 0);
 	ck_assert_int_eq(query(0, 1), 0);
 	ck_assert_str_eq(hits[0].chunk.title, "The \"title\"");
-	ck_assert_ptr_nonnull(strstr(hits[0].chunk.metadata, "\"lang\":\"de\""));
+	ck_assert_ptr_nonnull(strstr(hits[0].chunk.metadata,
+	    "\"lang\":\"de\""));
 	ck_assert_ptr_null(strstr(hits[0].chunk.metadata, "gone"));
 	ck_assert_ptr_null(strstr(hits[0].chunk.metadata, "bot_id"));
 

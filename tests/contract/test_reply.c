@@ -1,6 +1,7 @@
 /*
- * What providers answer, well and badly, against the readers alone.  The shapes are
- * those of the vendors' documents and of recorded replies, not of our emulators.
+ * What providers answer, well and badly, against the readers alone.  The
+ * shapes are those of the vendors' documents and of recorded replies, not of
+ * our emulators.
  */
 
 #include "config.h"
@@ -416,7 +417,7 @@ static const struct match_case {
 	const char	*reply;
 	int		 rc;
 	size_t		 n, dropped;
-	const char	*id, *document, *text, *metadata;	/* of the first */
+	const char	*id, *document, *text, *metadata;	/* of #1 */
 } matches[] = {
 	{ MATCHES("{\"id\":\"a\",\"score\":0.9,\"values\":[],\"metadata\":{"
 	  "\"bot_id\":\"b\",\"document_id\":\"d\",\"chunk_id\":\"a\",\"text\":"
@@ -737,7 +738,7 @@ START_TEST(refuses_metadata_over_the_limit)
 }
 END_TEST
 
-/* ---- truncation: every prefix of a good reply is an error, never a crash ---- */
+/* ---- truncation: every prefix of a good reply is an error ---- */
 
 static char *
 fixture(const char *name, size_t *len)
