@@ -127,7 +127,7 @@ static const char *const bad[] = {
 	"[1e999]", "[-1e999]", "[1e39]", "[3.4028236e38]",
 	"[340282356779733661637539395458142568448]",	/* rounds to inf */
 	"[1000000000000000000000000000000000000000]",	/* 1e39 */
-	"[\xc2\xa0" "1]", "[\xd9\xa1]",			/* other digits */
+	"[\302\2401]", "[\xd9\xa1]",			/* other digits */
 };
 
 START_TEST(refuses_what_is_no_array_of_finite_numbers)
