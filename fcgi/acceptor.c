@@ -167,7 +167,7 @@ stop_accepting(struct loop *l, const char *why)
 static void
 cancel(struct loop *l, const char *why)
 {
-	if (l->state != DRAINING)
+	if (l->state != DRAINING || csa_crew_busy(l->a->crew) == 0)
 		return;
 	csa_warn("cancelling %zu requests: %s", csa_crew_busy(l->a->crew), why);
 	l->state = CANCELLING;
@@ -213,6 +213,9 @@ on_time(struct loop *l)
 	}
 	if (l->state == DRAINING && now >= l->until)
 		cancel(l, "the time to finish is over");
+	/* Lingering connections alone keep nobody. */
+	if (l->state == DRAINING && now >= l->until)
+		l->state = DONE;
 	else if (l->state == CANCELLING && now >= l->until)
 		l->state = DONE;
 	log_refusals(l);
