@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <json-c/json.h>
@@ -105,6 +106,13 @@ add_value(struct csa_buf *b, const char *at, const char *name,
 		    (size_t)json_object_get_string_len(v));
 		return 0;
 	case json_type_int:
+		/* json-c keeps what is beyond 64 bits as the nearest it can. */
+		if (json_object_get_uint64(v) == UINT64_MAX ||
+		    json_object_get_int64(v) == INT64_MIN)
+			return csa_fail(err, CSA_ERR_INVALID_VALUE,
+			    CSA_SRC_CLIENT, "%s.%.64s does not fit in 64 bits",
+			    at, name);
+		/* FALLTHROUGH */
 	case json_type_double:
 	case json_type_boolean:
 		/* Numbers keep the text they came with. */

@@ -15,7 +15,6 @@ const struct csa_json_limits	csa_json_request_limits = {
 	.max_names = 1000,
 	.max_values = 100000,
 	.unique_names = true,
-	.only_64_bits = true,
 };
 
 /* Names may be namespaces, one a bot; values, 100 vectors of 3,072 numbers. */
@@ -90,9 +89,6 @@ number(struct check *c)
 	/* 300 digits without an exponent are below 1e308. */
 	if ((t.exponent || t.len > 300) && csa_number_exceeds_double(s, t.len))
 		return wrong(c, c->i, "a number is too large");
-	if (t.integer && c->limits->only_64_bits && t.len > 18 &&
-	    !csa_number_fits_64(s, t.len))
-		return wrong(c, c->i, "an integer does not fit in 64 bits");
 	c->i += t.len;
 	return 0;
 }

@@ -21,7 +21,6 @@ struct csa_json_limits {
 	size_t		 max_names;	/* in one object */
 	size_t		 max_values;	/* in all */
 	_Bool		 unique_names;	/* refuse a name twice in one object */
-	_Bool		 only_64_bits;	/* refuse an integer beyond int64, uint64 */
 };
 
 extern const struct csa_json_limits csa_json_request_limits;

@@ -29,12 +29,12 @@ blanks(const char *p, const char *end)
 {
 	uint64_t	 m;
 
-	for (; p < end; p++) {
+	for (; p < end && (unsigned char)*p <= ' '; p++) {
 		if (*p == ' ' && end - p >= 8) {
 			m = csa_not_spaces(csa_load8(p));
-			p += m != 0 ? csa_first8(m) : 7;
-		}
-		if (*p != ' ' && *p != '\n' && *p != '\r' && *p != '\t')
+			p += m != 0 ? csa_first8(m) - 1 : 7;
+		} else if (*p != ' ' && *p != '\n' && *p != '\r' &&
+		    *p != '\t')
 			break;
 	}
 	return p;
@@ -62,7 +62,11 @@ number(const char *p, const char *end)
 
 	p += p < end && *p == '-';
 	whole = p;
-	p = digits(p, end);
+	/* Nearly always one digit before the point. */
+	if (end - p >= 2 && p[1] == '.' && *p >= '0' && *p <= '9')
+		p++;
+	else
+		p = digits(p, end);
 	if (p == whole || (*whole == '0' && p > whole + 1))
 		return NULL;
 	if (p < end && *p == '.') {

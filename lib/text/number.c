@@ -20,8 +20,6 @@ static const char double_limit[] =
     "366959622842914819860834936475292719074168444365510704342711559699508093"
     "042880177904174497792";
 static const char float_limit[] = "340282356779733661637539395458142568448";
-static const char int_limit[] = "9223372036854775808";		/* 2^63 */
-static const char uint_limit[] = "18446744073709551616";	/* 2^64 */
 
 static size_t
 digits(const char *s, size_t i, size_t n)
@@ -36,7 +34,6 @@ csa_number_scan(const char *s, size_t n, struct csa_number_text *t)
 {
 	size_t	 i = n > 0 && s[0] == '-', from;
 
-	t->integer = true;
 	t->exponent = false;
 	from = i;
 	t->len = i = digits(s, i, n);
@@ -47,14 +44,12 @@ csa_number_scan(const char *s, size_t n, struct csa_number_text *t)
 		return CSA_NUMBER_ZERO;
 	}
 	if (i < n && s[i] == '.') {
-		t->integer = false;
 		from = i + 1;
 		t->len = i = digits(s, from, n);
 		if (i == from)
 			return CSA_NUMBER_SYNTAX;
 	}
 	if (i < n && (s[i] == 'e' || s[i] == 'E')) {
-		t->integer = false;
 		t->exponent = true;
 		from = i + 1;
 		if (from < n && (s[from] == '+' || s[from] == '-'))
@@ -129,16 +124,6 @@ bool
 csa_number_exceeds_float(const char *s, size_t n)
 {
 	return reaches(s, n, float_limit);
-}
-
-bool
-csa_number_fits_64(const char *s, size_t n)
-{
-	if (s[0] != '-')
-		return !reaches(s, n, uint_limit);
-	return !reaches(s, n, int_limit) ||
-	    (n == sizeof(int_limit) &&
-	    memcmp(s + 1, int_limit, sizeof(int_limit) - 1) == 0);
 }
 
 static locale_t		 c_locale;

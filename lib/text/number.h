@@ -22,7 +22,6 @@ enum csa_number {
 
 struct csa_number_text {
 	size_t	 len;			/* up to the first misfit, if any */
-	bool	 integer;		/* neither fraction nor exponent */
 	bool	 exponent;
 };
 
@@ -39,9 +38,6 @@ enum csa_number csa_number_scan(const char *s, size_t n,
  */
 bool	csa_number_exceeds_double(const char *s, size_t n);
 bool	csa_number_exceeds_float(const char *s, size_t n);
-
-/* Does this number, scanned before and an integer, fit in 64 bits? */
-bool	csa_number_fits_64(const char *s, size_t n);
 
 /* The value, correctly rounded; n <= CSA_NUMBER_MAX. */
 double	csa_number_double(const char *s, size_t n);

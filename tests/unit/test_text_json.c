@@ -54,6 +54,7 @@ static const char *const good[] = {
 	"[1e308,-1.7976931348623157e308]",	/* the largest double */
 	"[1.797693134862315807e308]",		/* rounds down to it */
 	"[1e-400]",				/* rounds to 0, not to infinity */
+	"[18446744073709551616]",		/* whose range is the reader's */
 	"[0e999999999999999999999]",
 	"[0.00001e310]",			/* 1e305 */
 	"[9007199254740993,9223372036854775808,18446744073709551615]",
@@ -128,8 +129,6 @@ static const struct {
 	{ "[1.7976931348623159e308]", 1, "a number is too large" },
 	{ "[0.1e310]", 1, "a number is too large" },
 	{ "[1e99999999999999999999]", 1, "a number is too large" },
-	{ "[18446744073709551616]", 1, "an integer does not fit in 64 bits" },
-	{ "[-9223372036854775809]", 1, "an integer does not fit in 64 bits" },
 	{ "NaN", 0, "no JSON value starts like this" },
 	{ "[nan]", 1, "no JSON value starts like this" },
 	{ "[Infinity]", 1, "no JSON value starts like this" },
