@@ -24,10 +24,10 @@ enum emu_shape_of_answer {
 struct emu_answer {
 	enum emu_shape_of_answer shape;
 	struct emu_buf	text;
-	char		finish[40];	/* the vendor's word; "" the usual one */
+	char		finish[40];	/* the vendor's word, or "" */
 	long		ntools;
 	long		hops;		/* EMU:hops=N: so many continuations */
-	long		thoughts;	/* EMU:think=N tokens; -1: the default */
+	long		thoughts;	/* EMU:think=N; -1: the default */
 	long		delay_ms;	/* EMU:delay=N */
 	long		chunk_delay_ms;	/* EMU:slow=N */
 	bool		stamp;		/* EMU:ts=N: N timed chunks */

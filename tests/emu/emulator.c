@@ -161,11 +161,12 @@ main(int argc, char **argv)
 	sigaddset(&set, SIGINT);
 	(void)pthread_sigmask(SIG_BLOCK, &set, NULL);
 
-	port = emu_http_start(&l);
+	port = emu_http_listen(&l);
 	if (emu_opt.base_url[0] == '\0')
 		(void)snprintf(emu_opt.base_url, sizeof(emu_opt.base_url),
 		    "%s://127.0.0.1:%u", l.cert != NULL ? "https" : "http",
 		    port);
+	emu_http_start(&l);
 	if (port_file != NULL)
 		write_port(port_file, port);
 	(void)printf("LISTENING %u\n", port);

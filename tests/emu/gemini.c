@@ -145,9 +145,9 @@ emu_gemini(struct emu_req *rq)
 	if (!key_ok(rq)) {
 		emu_gemini_error(rq, emu_header(rq, "x-goog-api-key") == NULL &&
 		    emu_query(rq, "key") == NULL ? 403 : 401,
-		    "Method doesn't allow unregistered callers (callers without "
-		    "established identity). Please use API Key or other form of "
-		    "API consumer identity to call this API.");
+		    "Method doesn't allow unregistered callers (callers "
+		    "without established identity). Please use API Key or "
+		    "other form of API consumer identity to call this API.");
 		return;
 	}
 	(void)snprintf(g.version, sizeof(g.version), "%.*s",

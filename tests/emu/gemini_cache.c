@@ -1,4 +1,4 @@
-/* cachedContents: created, listed, prolonged, deleted, and gone by their TTL. */
+/* cachedContents: created, listed, prolonged, deleted, gone by their TTL. */
 #include "config.h"
 
 #include <inttypes.h>

@@ -85,8 +85,8 @@ emu_gem_find_model(struct emu_gem *g)
 	    (!embed && !g->model->generates &&
 	    g->rq->op != EMU_OP_GEMINI_COUNT))
 		return emu_gem_fail(g, 404, "models/%.*s is not found for API "
-		    "version %s, or is not supported for %s. Call ListModels to "
-		    "see the list of available models and their supported "
+		    "version %s, or is not supported for %s. Call ListModels "
+		    "to see the list of available models and their supported "
 		    "methods.", (int)len, id, g->version, g->method);
 	g->served = g->model;
 	if (g->model->routed_to != NULL && emu_opt.route_retired)

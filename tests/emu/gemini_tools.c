@@ -58,8 +58,8 @@ check_content(struct emu_gem *g, struct json_object *content, size_t at)
 			return 0;
 		return emu_gem_fail(g, 400, "Function call is missing a "
 		    "thought_signature in functionCall parts. This is required "
-		    "for tools to work correctly, and missing thought_signature "
-		    "may lead to degraded model performance. Additional data, "
+		    "for tools to work correctly, and missing "
+		    "thought_signature may lead to degraded model performance. Additional data, "
 		    "function call `default_api:%s` , position %zu.",
 		    emu_gem_str(call, "name") != NULL ?
 		    emu_gem_str(call, "name") : "", at + 1);

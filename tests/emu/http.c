@@ -33,7 +33,7 @@
 #define MAXBODY	((size_t)64 << 20)
 
 static struct MHD_Daemon *daemon_;
-static int verbose_fd = -1;
+static int verbose_fd = -1, listen_fd = -1;
 static _Atomic uint64_t next_id = 1;
 
 static int64_t
@@ -259,38 +259,53 @@ raise_limit(void)
 	(void)setrlimit(RLIMIT_NOFILE, &rl);
 }
 
+uint16_t
+emu_http_listen(const struct emu_listen *l)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	socklen_t len = sizeof(sin);
+	int on = 1;
+
+	sin.sin_port = htons(l->port);
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	    0);
+	if (listen_fd == -1 || setsockopt(listen_fd, SOL_SOCKET, SO_REUSEADDR,
+	    &on, sizeof(on)) == -1 ||
+	    bind(listen_fd, (struct sockaddr *)&sin, sizeof(sin)) == -1 ||
+	    listen(listen_fd, 4096) == -1 ||
+	    getsockname(listen_fd, (struct sockaddr *)&sin, &len) == -1)
+		err(1, "cannot listen on 127.0.0.1 port %u", l->port);
+	return ntohs(sin.sin_port);
+}
+
 static struct MHD_Daemon *
 start(const struct emu_listen *l, unsigned flags)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET };
 	struct MHD_OptionItem tls[] = {
 		{ MHD_OPTION_HTTPS_MEM_KEY, 0, l->key },
 		{ MHD_OPTION_HTTPS_MEM_CERT, 0, l->cert },
 		{ MHD_OPTION_END, 0, NULL },
 	};
 
-	sin.sin_port = htons(l->port);
-	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	if (l->cert == NULL)
 		tls[0].option = MHD_OPTION_END;
 	return MHD_start_daemon(flags, l->port, NULL, NULL, request, NULL,
-	    MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&sin,
+	    MHD_OPTION_LISTEN_SOCKET, listen_fd,
 	    MHD_OPTION_THREAD_POOL_SIZE, l->threads,
 	    MHD_OPTION_CONNECTION_LIMIT, 16000u,
 	    /* MHD clears all of it after each request: keep it small. */
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)32 * 1024,
 	    MHD_OPTION_CONNECTION_TIMEOUT, l->idle_timeout,
-	    MHD_OPTION_LISTEN_BACKLOG_SIZE, 4096u,
 	    MHD_OPTION_URI_LOG_CALLBACK, open_request, NULL,
 	    MHD_OPTION_NOTIFY_COMPLETED, close_request, NULL,
 	    MHD_OPTION_NOTIFY_CONNECTION, connection, NULL,
 	    MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 }
 
-uint16_t
+void
 emu_http_start(const struct emu_listen *l)
 {
-	const union MHD_DaemonInfo *di;
 	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD |
 	    MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO;
 
@@ -303,11 +318,7 @@ emu_http_start(const struct emu_listen *l)
 	}
 	emu_timer_start();
 	if ((daemon_ = start(l, flags)) == NULL)
-		err(1, "cannot listen on 127.0.0.1 port %u", l->port);
-	di = MHD_get_daemon_info(daemon_, MHD_DAEMON_INFO_BIND_PORT);
-	if (di == NULL || di->port == 0)
-		errx(1, "cannot learn the port");
-	return di->port;
+		errx(1, "libmicrohttpd does not start");
 }
 
 void

@@ -12,10 +12,12 @@ struct emu_listen {
 };
 
 /*
- * Serve on 127.0.0.1 until emu_http_stop.  Returns the port, or exits with a
- * message.  After the stop no callback runs any more.
+ * Listen on 127.0.0.1 and return the port; then serve until emu_http_stop,
+ * after which no callback runs any more.  Both exit with a message when they
+ * fail.  They are two so that the port is known before the first request.
  */
-uint16_t emu_http_start(const struct emu_listen *);
+uint16_t emu_http_listen(const struct emu_listen *);
+void	emu_http_start(const struct emu_listen *);
 void	emu_http_stop(void);
 
 #endif

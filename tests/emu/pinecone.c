@@ -109,6 +109,16 @@ emu_pine_namespace(const char *name)
 	return name == NULL || strcmp(name, "__default__") == 0 ? "" : name;
 }
 
+const char *
+emu_pine_request_namespace(struct emu_pine *p)
+{
+	const char *name = emu_pine_str(p->rq->json, "namespace");
+
+	if (name == NULL)
+		name = emu_query(p->rq, "namespace");
+	return emu_pine_namespace(name);
+}
+
 /* A quarter's version up to 2026-07; without the header the oldest one. */
 static int
 read_version(struct emu_pine *p)

@@ -95,12 +95,22 @@ struct json_object *emu_pine_get(struct json_object *, const char *);
 const char *emu_pine_str(struct json_object *, const char *);
 /* "__default__" and a missing one are "". */
 const char *emu_pine_namespace(const char *);
+/* The namespace of the body, else of the query string. */
+const char *emu_pine_request_namespace(struct emu_pine *);
 
-/* ---- pinecone_index.c: under the lock ---- */
+/* ---- pinecone_index.c, pinecone_create.c: under the lock ---- */
 struct emu_index *emu_index_find(const char *name);
 struct emu_index *emu_index_first(void);
 void	emu_pine_index(struct emu_pine *);
 const char *emu_metric_name(enum emu_metric);
+int	emu_metric_by_name(const char *, enum emu_metric *);
+bool	emu_index_name_ok(const char *);
+struct emu_index *emu_index_add(const char *name, size_t dim,
+	    enum emu_metric);
+void	emu_index_write(struct emu_pine *, const struct emu_index *);
+void	emu_index_create(struct emu_pine *, bool for_model);
+bool	emu_index_guards(struct json_object *req);
+struct json_object *emu_json_copy(struct json_object *);
 
 /* ---- pinecone_store.c ---- */
 /* Readers look at visible state only; a writer may change it. */

@@ -1,7 +1,6 @@
 /* The control plane: indexes, in the model of either API generation. */
 #include "config.h"
 
-#include <ctype.h>
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,8 +25,8 @@ emu_metric_name(enum emu_metric m)
 	return metrics[m];
 }
 
-static int
-metric_by_name(const char *name, enum emu_metric *out)
+int
+emu_metric_by_name(const char *name, enum emu_metric *out)
 {
 	int i;
 
@@ -56,8 +55,8 @@ emu_index_find(const char *name)
 	return NULL;
 }
 
-static struct emu_index *
-add(const char *name, size_t dim, enum emu_metric metric)
+struct emu_index *
+emu_index_add(const char *name, size_t dim, enum emu_metric metric)
 {
 	struct emu_index *ix, **at;
 
@@ -91,8 +90,8 @@ destroy(struct emu_index *ix)
 }
 
 /* 1 to 45 of a-z, 0-9 and '-', no dash at either end. */
-static bool
-name_ok(const char *s)
+bool
+emu_index_name_ok(const char *s)
 {
 	size_t n = strlen(s);
 
@@ -109,11 +108,12 @@ emu_pinecone_index_option(const char *arg)
 	unsigned dim;
 
 	if (sscanf(arg, "%63[^:]:%u:%19s", name, &dim, metric) != 3 ||
-	    !name_ok(name) || dim > MAXDIM ||
-	    metric_by_name(metric, &m) == -1 || emu_index_find(name) != NULL)
+	    !emu_index_name_ok(name) || dim > MAXDIM ||
+	    emu_metric_by_name(metric, &m) == -1 ||
+	    emu_index_find(name) != NULL)
 		errx(2, "--index %s: NAME:DIM:METRIC is wanted, METRIC cosine, "
 		    "dotproduct or euclidean, DIM 0 for sparse", arg);
-	add(name, dim, m)->fixed = true;
+	emu_index_add(name, dim, m)->fixed = true;
 }
 
 void
@@ -202,8 +202,8 @@ write_modern(struct emu_buf *b, const struct emu_index *ix)
 	    "\"status\":{\"state\":\"Ready\"}}");
 }
 
-static void
-write_index(struct emu_pine *p, const struct emu_index *ix)
+void
+emu_index_write(struct emu_pine *p, const struct emu_index *ix)
 {
 	struct emu_buf *b = &p->rq->rep.body;
 
@@ -219,143 +219,6 @@ write_index(struct emu_pine *p, const struct emu_index *ix)
 	    ix->guarded ? "enabled" : "disabled");
 }
 
-/* What a create request says, of either generation. */
-struct wanted {
-	const char	*name, *metric, *type, *cloud, *region, *field;
-	struct json_object *dim, *embed;
-};
-
-static void
-read_classic(struct json_object *req, struct wanted *w)
-{
-	struct json_object *sl = emu_pine_get(emu_pine_get(req, "spec"),
-	    "serverless");
-
-	w->metric = emu_pine_str(req, "metric");
-	w->type = emu_pine_str(req, "vector_type");
-	w->dim = emu_pine_get(req, "dimension");
-	w->cloud = emu_pine_str(sl, "cloud");
-	w->region = emu_pine_str(sl, "region");
-}
-
-static void
-read_modern(struct json_object *req, struct wanted *w)
-{
-	struct json_object *fields = emu_pine_get(emu_pine_get(req, "schema"),
-	    "fields"), *dep = emu_pine_get(req, "deployment");
-	const char *type;
-
-	w->type = "sparse";
-	w->cloud = emu_pine_str(dep, "cloud");
-	w->region = emu_pine_str(dep, "region");
-	if (!json_object_is_type(fields, json_type_object))
-		return;
-	json_object_object_foreach(fields, key, f) {
-		type = emu_pine_str(f, "type");
-		if (type == NULL || strcmp(type, "dense_vector") != 0)
-			continue;
-		w->type = "dense";
-		w->field = key;
-		w->dim = emu_pine_get(f, "dimension");
-		w->metric = emu_pine_str(f, "metric");
-	}
-}
-
-static void
-read_for_model(struct json_object *req, struct wanted *w)
-{
-	w->embed = emu_pine_get(req, "embed");
-	w->metric = emu_pine_str(w->embed, "metric");
-	w->dim = emu_pine_get(w->embed, "dimension");
-	w->cloud = emu_pine_str(req, "cloud");
-	w->region = emu_pine_str(req, "region");
-	if (emu_pine_str(w->embed, "model") != NULL &&
-	    strstr(emu_pine_str(w->embed, "model"), "sparse") != NULL)
-		w->type = "sparse";
-}
-
-static int
-check_wanted(struct emu_pine *p, const struct wanted *w,
-    enum emu_metric *metric, size_t *dim)
-{
-	bool sparse = w->type != NULL && strcmp(w->type, "sparse") == 0;
-
-	if (w->field != NULL && (w->field[0] == '\0' || strlen(w->field) > 60 ||
-	    strpbrk(w->field, "\"\\") != NULL))
-		return emu_pine_fail(p, 400, "Invalid field name");
-	if (w->name == NULL || !name_ok(w->name))
-		return emu_pine_fail(p, 400, "Name must consist of lower case "
-		    "alphanumeric characters or '-'");
-	if (emu_index_find(w->name) != NULL)
-		return emu_pine_fail(p, 409, "Resource already exists");
-	*metric = sparse ? EMU_DOT : EMU_COSINE;
-	if (w->metric != NULL && metric_by_name(w->metric, metric) == -1)
-		return emu_pine_fail(p, 400, "Invalid metric %.40s",
-		    w->metric);
-	if (sparse && (*metric != EMU_DOT || (w->dim != NULL &&
-	    w->embed == NULL)))
-		return emu_pine_fail(p, 400, "A sparse index has the metric "
-		    "dotproduct and no dimension");
-	*dim = sparse ? 0 : w->embed != NULL ? 1024 : 0;
-	if (!sparse && w->dim != NULL)
-		*dim = json_object_get_int(w->dim) > 0 ?
-		    (size_t)json_object_get_int(w->dim) : 0;
-	if (!sparse && (*dim == 0 || *dim > MAXDIM))
-		return emu_pine_fail(p, 400, "Dimension must be between 1 and "
-		    "%d", MAXDIM);
-	return 0;
-}
-
-static struct json_object *
-copy_of(struct json_object *o)
-{
-	struct json_object *copy = NULL;
-
-	if (o != NULL)
-		(void)json_object_deep_copy(o, &copy, NULL);
-	return copy;
-}
-
-static bool
-guards(struct json_object *req)
-{
-	const char *s = emu_pine_str(req, "deletion_protection");
-
-	return s != NULL && strcmp(s, "enabled") == 0;
-}
-
-static void
-create(struct emu_pine *p, bool for_model)
-{
-	struct json_object *req = p->rq->json;
-	struct wanted w = { .name = emu_pine_str(req, "name") };
-	struct emu_index *ix;
-	enum emu_metric metric = EMU_COSINE;
-	size_t dim = 0;
-
-	if (for_model)
-		read_for_model(req, &w);
-	else if (emu_pine_get(req, "schema") != NULL)
-		read_modern(req, &w);
-	else
-		read_classic(req, &w);
-	if (check_wanted(p, &w, &metric, &dim) == -1)
-		return;
-	ix = add(w.name, dim, metric);
-	ix->guarded = guards(req);
-	ix->tags = copy_of(emu_pine_get(req, "tags"));
-	ix->embed = copy_of(w.embed);
-	if (w.field != NULL)
-		(void)snprintf(ix->dense_field, sizeof(ix->dense_field), "%s",
-		    w.field);
-	if (w.cloud != NULL)
-		(void)snprintf(ix->cloud, sizeof(ix->cloud), "%s", w.cloud);
-	if (w.region != NULL)
-		(void)snprintf(ix->region, sizeof(ix->region), "%s", w.region);
-	emu_reply_json(p->rq, 201);
-	write_index(p, ix);
-}
-
 /* A tag set to "" goes away. */
 static void
 merge_tags(struct emu_index *ix, struct json_object *tags)
@@ -368,7 +231,7 @@ merge_tags(struct emu_index *ix, struct json_object *tags)
 		if (json_object_get_string_len(v) == 0)
 			json_object_object_del(ix->tags, key);
 		else
-			json_object_object_add(ix->tags, key, copy_of(v));
+			json_object_object_add(ix->tags, key, emu_json_copy(v));
 	}
 }
 
@@ -378,14 +241,14 @@ configure(struct emu_pine *p, struct emu_index *ix)
 	struct json_object *req = p->rq->json, *embed;
 
 	if (emu_pine_str(req, "deletion_protection") != NULL)
-		ix->guarded = guards(req);
+		ix->guarded = emu_index_guards(req);
 	merge_tags(ix, emu_pine_get(req, "tags"));
 	if ((embed = emu_pine_get(req, "embed")) != NULL) {
 		json_object_put(ix->embed);
-		ix->embed = copy_of(embed);
+		ix->embed = emu_json_copy(embed);
 	}
 	emu_reply_json(p->rq, 200);
-	write_index(p, ix);
+	emu_index_write(p, ix);
 }
 
 static void
@@ -409,7 +272,7 @@ one(struct emu_pine *p, const char *name)
 		emu_reply(p->rq, 202, NULL);
 	} else {
 		emu_reply_json(p->rq, 200);
-		write_index(p, ix);
+		emu_index_write(p, ix);
 	}
 }
 
@@ -423,7 +286,7 @@ list(struct emu_pine *p)
 	for (ix = all; ix != NULL; ix = ix->next) {
 		if (ix != all)
 			emu_buf_adds(&p->rq->rep.body, ",");
-		write_index(p, ix);
+		emu_index_write(p, ix);
 	}
 	emu_buf_adds(&p->rq->rep.body, "]}");
 }
@@ -437,9 +300,9 @@ emu_pine_index(struct emu_pine *p)
 	/* Printing a json-c object changes it inside: alone, please. */
 	emu_store_write();
 	if (post && strcmp(rest, "/create-for-model") == 0)
-		create(p, true);
+		emu_index_create(p, true);
 	else if (post && rest[0] == '\0')
-		create(p, false);
+		emu_index_create(p, false);
 	else if (rest[0] == '/')
 		one(p, rest + 1);
 	else

@@ -260,8 +260,8 @@ check_rerank(struct emu_pine *p, struct json_object *docs, const char *field)
 	for (i = 0; i < n; i++)
 		if (emu_pine_str(json_object_array_get_idx(docs, i), field) ==
 		    NULL)
-			return emu_pine_fail(p, 400, "Document %zu has no field "
-			    "'%.60s'", i, field);
+			return emu_pine_fail(p, 400, "Document %zu has no "
+			    "field '%.60s'", i, field);
 	return 0;
 }
 

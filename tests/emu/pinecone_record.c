@@ -67,8 +67,8 @@ emu_meta_check(struct emu_pine *p, struct json_object *meta)
 	    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
 	if (len <= MAXMETA)
 		return 0;
-	return emu_pine_fail(p, 400, "Metadata size is %zu bytes, which exceeds "
-	    "the limit of %d bytes per vector", len, MAXMETA);
+	return emu_pine_fail(p, 400, "Metadata size is %zu bytes, which "
+	    "exceeds the limit of %d bytes per vector", len, MAXMETA);
 }
 
 void

@@ -136,7 +136,8 @@ departures_json(struct emu_buf *b)
 	if (nrecent == 0)
 		emu_buf_adds(b, "null");
 	else
-		emu_buf_addf(b, "%" PRId64, recent[(nrecent - 1) % NRECENT].t_ms);
+		emu_buf_addf(b, "%" PRId64,
+		    recent[(nrecent - 1) % NRECENT].t_ms);
 	emu_buf_adds(b, ",\"recent\":[");
 	for (i = from; i < nrecent; i++) {
 		const struct departure *d = &recent[i % NRECENT];

@@ -181,7 +181,8 @@ emu_wait(struct emu_req *rq, long delay_ms)
 	const union MHD_ConnectionInfo *ci;
 	struct emu_wait *w;
 
-	ci = MHD_get_connection_info(rq->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+	ci = MHD_get_connection_info(rq->conn,
+	    MHD_CONNECTION_INFO_CONNECTION_FD);
 	w = emu_calloc(1, sizeof(*w));
 	w->rq = rq;
 	w->fd = ci != NULL ? ci->connect_fd : -1;

@@ -9,7 +9,7 @@
 /* How one kind of model embeds. */
 struct emu_embedder {
 	const char	*space;		/* model name: vectors of two differ */
-	const char	*task;		/* shifts the vector a little; or NULL */
+	const char	*task;		/* shifts it a little; or NULL */
 	size_t		 full;		/* the model's own dimensions */
 	size_t		 dims;		/* asked for, <= full */
 	bool		 normalize;	/* also when dims < full */

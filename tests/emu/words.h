@@ -8,7 +8,7 @@
 #define EMU_WORDMAX	48
 
 struct emu_word {
-	char	 text[EMU_WORDMAX];	/* lower case (ASCII), stemmed a little */
+	char	 text[EMU_WORDMAX];	/* lower case, stemmed a little */
 	size_t	 len;
 	uint64_t hash;			/* of the text */
 	bool	 stop;			/* says nothing about the topic */
