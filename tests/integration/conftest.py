@@ -1,3 +1,4 @@
+import contextlib
 import os
 
 import pytest
@@ -11,16 +12,16 @@ def site(request):
     server = SERVERS[request.param]
     if server.missing():
         pytest.skip(server.missing())
-    with temporary() as d:
+    with temporary() as d, contextlib.ExitStack() as ends:
         memcached = Memcached(d)
+        ends.callback(memcached.stop)
         service = Service(d, {"memcached_servers": memcached.socket})
+        ends.callback(service.stop)
         if server.pools:
             service.start()
-        front = server(service).start()
-        yield front
-        front.stop()
-        service.stop()
-        memcached.stop()
+        front = server(service)
+        ends.callback(front.stop)
+        yield front.start()
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +30,10 @@ def emulator():
         pytest.skip("the emulator is not built (libmicrohttpd)")
     with temporary() as d:
         emu = Emulator(d)
-        yield emu
-        emu.stop()
+        try:
+            yield emu
+        finally:
+            emu.stop()
 
 
 class Cloud:
@@ -38,9 +41,21 @@ class Cloud:
 
     def __init__(self, emulator, directory, vendors, config=None, env=None):
         self.emulator = emulator
-        self.service = Service(directory, config, {**emulator.env(*vendors), **(env or {})}).start()
-        self.front = SERVERS["lighttpd"](self.service).start()
+        self.service = Service(directory, config, {**emulator.env(*vendors), **(env or {})})
+        self.front = SERVERS["lighttpd"](self.service)
         self.client = self.front.client
+
+    def __enter__(self):
+        try:
+            self.service.start()
+            self.front.start()
+        except AssertionError:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
 
     def stop(self):
         self.front.stop()
@@ -50,7 +65,17 @@ class Cloud:
 @pytest.fixture(scope="module", params=["gemini+pinecone", "gemini", "openai"])
 def cloud(request, emulator):
     emulator.reset()
-    with temporary() as d:
-        c = Cloud(emulator, d, request.param.split("+"))
+    with temporary() as d, Cloud(emulator, d, request.param.split("+")) as c:
         yield c
-        c.stop()
+
+
+@contextlib.contextmanager
+def plain_site(server, config=None):
+    """A service of a test's own behind a server."""
+    with temporary() as d, contextlib.ExitStack() as ends:
+        service = Service(d, config)
+        ends.callback(service.stop)
+        service.start()
+        front = server(service)
+        ends.callback(front.stop)
+        yield front.start()

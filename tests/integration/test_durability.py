@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from harness import SERVERS, Service, temporary, wait_until
+from conftest import plain_site
+from harness import SERVERS, wait_until
 
 FACT = "The lighthouse at Cape Farewell was first lit in the year 1870."
 QUESTION = "When was the lighthouse at Cape Farewell first lit?"
@@ -14,12 +15,8 @@ QUESTION = "When was the lighthouse at Cape Farewell first lit?"
 
 @pytest.fixture
 def site():
-    with temporary() as d:
-        service = Service(d).start()
-        front = SERVERS["lighttpd"](service).start()
+    with plain_site(SERVERS["lighttpd"]) as front:
         yield front
-        front.stop()
-        service.stop()
 
 
 def found(client):

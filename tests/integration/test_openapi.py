@@ -1,19 +1,16 @@
 """What /openapi.json says is what is answered."""
 import pytest
 
-from harness import SERVERS, Service, temporary
+from conftest import plain_site
+from harness import SERVERS
 
 jsonschema = pytest.importorskip("jsonschema", reason="python3-jsonschema is not installed")
 
 
 @pytest.fixture(scope="module")
 def client():
-    with temporary() as d:
-        service = Service(d).start()
-        front = SERVERS["lighttpd"](service).start()
+    with plain_site(SERVERS["lighttpd"]) as front:
         yield front.client
-        front.stop()
-        service.stop()
 
 
 @pytest.fixture(scope="module")

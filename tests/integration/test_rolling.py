@@ -6,19 +6,16 @@ import time
 
 import pytest
 
-from harness import SERVERS, Service, temporary, wait_until
+from conftest import plain_site
+from harness import SERVERS, wait_until
 
 
 @pytest.fixture(params=["lighttpd", "apache_proxy", "nginx"])
 def site(request):
     if SERVERS[request.param].missing():
         pytest.skip(SERVERS[request.param].missing())
-    with temporary() as d:
-        service = Service(d).start()
-        front = SERVERS[request.param](service).start()
+    with plain_site(SERVERS[request.param]) as front:
         yield front
-        front.stop()
-        service.stop()
 
 
 class Load:

@@ -195,16 +195,12 @@ def test_embedding_batches_run_at_the_same_time(stored, emulator):
 
 
 def test_ready_tells_the_truth(emulator):
-    with temporary() as d:
-        env = {"GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9", "PINECONE_INDEX_HOST": "http://127.0.0.1:9"}
-        c = Cloud(emulator, d, ["gemini", "pinecone"], env=env)
-        try:
-            r = c.client.get("/ready")
-            assert r.status == 200 and r.json["status"] == "degraded"
-            assert r.json["dependencies"] == {"store": "ok", "gemini": "unreachable", "pinecone": "unreachable"}
-            r = c.client.chat("b", "anything?")
-            assert r.status == 503 and r.json["error"]["code"] == "provider_unavailable", r
-            r = c.client.store("b", "d", ["text"])
-            assert r.status == 503 and r.json["error"]["source"] == "gemini", r
-        finally:
-            c.stop()
+    env = {"GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9", "PINECONE_INDEX_HOST": "http://127.0.0.1:9"}
+    with temporary() as d, Cloud(emulator, d, ["gemini", "pinecone"], env=env) as c:
+        r = c.client.get("/ready")
+        assert r.status == 200 and r.json["status"] == "degraded"
+        assert r.json["dependencies"] == {"store": "ok", "gemini": "unreachable", "pinecone": "unreachable"}
+        r = c.client.chat("b", "anything?")
+        assert r.status == 503 and r.json["error"]["code"] == "provider_unavailable", r
+        r = c.client.store("b", "d", ["text"])
+        assert r.status == 503 and r.json["error"]["source"] == "gemini", r

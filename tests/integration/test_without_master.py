@@ -1,4 +1,5 @@
 """The programs run without chatsphere-prefork too: multiwatch, lighttpd's bin-path, .htaccess."""
+import contextlib
 import os
 import shutil
 import signal
@@ -6,6 +7,15 @@ import signal
 import pytest
 
 from harness import BUILD, POOLS, SERVERS, SRC, Lighttpd, Process, Service, temporary, wait_until, ApacheFcgid
+
+
+@contextlib.contextmanager
+def running(front):
+    try:
+        yield front.start()
+    finally:
+        front.stop()
+        front.service.stop()
 
 
 def talks(client, bot="alone"):
@@ -24,15 +34,13 @@ def test_multiwatch_supervises_the_programs():
             argv = ["spawn-fcgi", "-n", "-s", service.socket(pool), "-M", "0660", "-b", "1024", "--", shutil.which("multiwatch"),
                     "-f", "2", "--", os.path.join(BUILD, f"fcgi/{pool}.fcgi"), "-c", service.conf]
             service.masters[pool] = Process(pool, argv, os.path.join(d, f"{pool}.log"), service.env)
-        front = SERVERS["lighttpd"](service).start()
-        assert wait_until(lambda: len(service.workers("chat")) == 2)
-        talks(front.client)
-        victim = service.workers("chat")[0]
-        os.kill(victim, signal.SIGKILL)
-        assert wait_until(lambda: len(service.workers("chat")) == 2 and victim not in service.workers("chat"))
-        talks(front.client)
-        front.stop()
-        service.stop()
+        with running(SERVERS["lighttpd"](service)) as front:
+            assert wait_until(lambda: len(service.workers("chat")) == 2)
+            talks(front.client)
+            victim = service.workers("chat")[0]
+            os.kill(victim, signal.SIGKILL)
+            assert wait_until(lambda: len(service.workers("chat")) == 2 and victim not in service.workers("chat"))
+            talks(front.client)
 
 
 class LighttpdBinPath(Lighttpd):
@@ -61,10 +69,8 @@ fastcgi.server = ( "/" => ((
 
 
 def test_lighttpd_starts_the_all_in_one_program():
-    with temporary() as d:
-        front = LighttpdBinPath(Service(d)).start()
+    with temporary() as d, running(LighttpdBinPath(Service(d))) as front:
         talks(front.client)
-        front.stop()
 
 
 class SharedHosting(ApacheFcgid):
@@ -97,8 +103,7 @@ class SharedHosting(ApacheFcgid):
 def test_shared_hosting_needs_no_more_than_htaccess():
     if SharedHosting.missing():
         pytest.skip(SharedHosting.missing())
-    with temporary() as d:
-        front = SharedHosting(Service(d, {"url_prefix": "/agent", "threads": 1})).start()
+    with temporary() as d, running(SharedHosting(Service(d, {"url_prefix": "/agent", "threads": 1}))) as front:
         c = front.client
         chunks = ["The old mill stands at the bend of the river."]
         assert c.post("/agent/embed_and_store", {"document_id": "d", "chunks": chunks, "metadata": {"bot_id": "b"}}).status == 200
@@ -107,4 +112,3 @@ def test_shared_hosting_needs_no_more_than_htaccess():
         assert r.status == 200 and "bend of the river" in r.json["response"], r
         assert c.post("/agent/chat", {"bot_id": "b", "message": "x"}, key="wrong").status == 401
         assert c.get("/agent/nothing").status == 404
-        front.stop()
