@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -452,7 +453,8 @@ ping(struct csa_store *store, struct csa_err *err)
 	struct statvfs		 fs;
 	const char		*wrong = NULL;
 
-	if (access(s->dir, R_OK | W_OK | X_OK) == -1 ||
+	if (faccessat(AT_FDCWD, s->dir, R_OK | W_OK | X_OK, AT_EACCESS) ==
+	    -1 ||
 	    statvfs(s->dir, &fs) == -1)
 		wrong = "cannot be read and written";
 	else if (fs.f_flag & ST_RDONLY)
