@@ -81,19 +81,34 @@ run(struct csa_app *app, unsigned pools, struct csa_call *call,
 	return call->route->handle(app, call, err);
 }
 
+static const char *
+endpoint(const struct csa_call *call)
+{
+	return call->route != NULL ? call->route->name : "other";
+}
+
+/* The response is about to be complete. */
+static void
+count(void *arg, int status)
+{
+	struct csa_call	*call = arg;
+	char		 labels[80];
+
+	snprintf(labels, sizeof(labels), "%s|%d", endpoint(call), status);
+	csa_count(CSA_M_http_requests, labels, 1);
+	csa_observe(CSA_M_http_duration, endpoint(call),
+	    (double)(csa_now_ns() - call->req->started) / 1e9);
+}
+
 static void
 account(const struct csa_call *call, const struct csa_err *err)
 {
 	const struct csa_req	*req = call->req;
-	const char		*name, *detail = "";
+	const char		*name = endpoint(call), *detail = "";
 	int64_t			 ns = csa_now_ns() - req->started;
 	char			 labels[80];
 	struct csa_buf		 b;
 
-	name = call->route != NULL ? call->route->name : "other";
-	snprintf(labels, sizeof(labels), "%s|%d", name, call->resp->status);
-	csa_count(CSA_M_http_requests, labels, 1);
-	csa_observe(CSA_M_http_duration, name, (double)ns / 1e9);
 	if (call->resp->gone || (err != NULL && err->code == CSA_ERR_CANCELLED)) {
 		snprintf(labels, sizeof(labels), "%s|%s", name,
 		    call->resp->gone ? "write" : "work");
@@ -134,6 +149,8 @@ csa_app_serve(struct csa_app *app, unsigned pools, struct csa_req *req,
 	req->ctx.deadline = req->started / 1000000 +
 	    app->config->request_timeout_ms;
 	csa_log_request(req->ctx.request_id);
+	resp->ending = count;
+	resp->ending_arg = &call;
 	csa_resp_header(resp, "X-Request-Id", req->ctx.request_id);
 	failed = run(app, pools, &call, &err) == -1;
 	if (failed && resp->status == 0)

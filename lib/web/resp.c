@@ -139,6 +139,8 @@ csa_resp_send(struct csa_resp *r, int status, const char *type,
     const void *body, size_t n)
 {
 	CSA_MUST(n < 0x7fffffff);
+	if (r->ending != NULL)
+		r->ending(r->ending_arg, status);
 	if (csa_resp_begin(r, status, type, (long)n) == -1 ||
 	    csa_resp_write(r, body, n) == -1)
 		return -1;

@@ -37,6 +37,13 @@ struct csa_resp {
 	bool		 gone;		/* a write failed */
 	size_t		 written;	/* body bytes */
 	struct csa_buf	 headers;	/* "Name: value\r\n" */
+
+	/*
+	 * Called, where not NULL, right before the last bytes go out: whoever reads a
+	 * counter after an answer finds that answer in it.
+	 */
+	void		(*ending)(void *arg, int status);
+	void		*ending_arg;
 };
 
 void	csa_resp_init(struct csa_resp *, struct csa_sink *);

@@ -115,14 +115,32 @@ read_request(struct embed *m)
 	return 0;
 }
 
-/* WRONG_DIM and NAN only make sense for numbers as text. */
+/* Sixteen characters of base64 are three floats; these are NaN, 0, 0. */
+static const char nan_base64[] = "AADAfwAAAAAAAAAA";
+
+static void
+spoil_base64(struct embed *m, struct emu_buf *b, size_t from)
+{
+	size_t n = sizeof(nan_base64) - 1;
+
+	if (b->len - from < 2 * n)
+		return;
+	if (m->rq->plan.fault == EMU_FAULT_WRONG_DIM) {
+		b->len -= n;
+		b->p[b->len - 1] = '"';
+	} else if (m->rq->plan.fault == EMU_FAULT_NAN)
+		memcpy(b->p + from + 1, nan_base64, n);
+}
+
 static void
 spoil(struct embed *m, struct emu_buf *b, size_t from)
 {
 	char *s;
 
-	if (m->fmt != EMU_JSON)
+	if (m->fmt != EMU_JSON) {
+		spoil_base64(m, b, from);
 		return;
+	}
 	if (m->rq->plan.fault == EMU_FAULT_WRONG_DIM) {
 		while (b->p[b->len - 1] != ',')
 			b->len--;
