@@ -1,6 +1,5 @@
 #include "config.h"
 
-#include <float.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -198,7 +197,8 @@ mantissa(const char **p, const char *end, uint64_t *m)
  * doubles and are multiplied or divided once: an error of 2 units in the last
  * place at most.  Rounding that to float is right unless it lies so near the
  * middle between two floats that the error decides (Clinger, "How to read floating
- * point numbers accurately", 1990, for the exact case).
+ * point numbers accurately", 1990, for the exact case).  With such an e, d is 0 or
+ * at least 1e-22, so no float is subnormal; that none is infinite, the scan saw to.
  */
 static inline bool
 quick(uint64_t m, int e, float *f)
@@ -210,8 +210,6 @@ quick(uint64_t m, int e, float *f)
 	if (e < -22 || e > 22)
 		return false;
 	d = e < 0 ? (double)m / p10[-e] : (double)m * p10[e];
-	if (m != 0 && (d < FLT_MIN || d > (double)FLT_MAX))
-		return false;
 	memcpy(&bits, &d, sizeof(bits));
 	rest = bits & (2 * middle - 1);
 	if (rest - (middle - error) <= 2 * error)

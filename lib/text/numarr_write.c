@@ -56,14 +56,9 @@ decimal(double d, int *x)
 	*x = log10_of_2((int)(bits >> 52) - 1023);
 	/* 2^e <= d < 2^(e + 1): the guess is right or one too small. */
 	m = (int64_t)(scale(d, DIGITS - 1 - *x) + 0.5);
-	if (m >= HIGH) {
+	while (m >= HIGH) {		/* or 999999999.7 was rounded up */
 		(*x)++;
 		m = (int64_t)(scale(d, DIGITS - 1 - *x) + 0.5);
-	}
-	/* 999999999.7 rounds to ten digits. */
-	if (m >= HIGH) {
-		(*x)++;
-		m = LOW;
 	}
 	return (uint32_t)m;
 }

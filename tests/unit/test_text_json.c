@@ -173,6 +173,7 @@ static const struct {
 	{ "\"a\xe2\x80\"", 2, "not valid UTF-8" },	/* cut short */
 	{ "\"\\ud800\"", 1, "half of a surrogate pair" },
 	{ "\"\\udc00\"", 1, "half of a surrogate pair" },
+	{ "\"\\udc00\\udc00\"", 1, "half of a surrogate pair" },
 	{ "\"\\ud800x\"", 1, "half of a surrogate pair" },
 	{ "\"\\ud800\\n12345\"", 1, "half of a surrogate pair" },
 	{ "\"\\ud800\\ud800\"", 1, "half of a surrogate pair" },

@@ -348,7 +348,7 @@ START_TEST(writes_every_magnitude)
 		f[0] = ldexpf(1, e);
 		f[1] = nextafterf(f[0], INFINITY);
 		f[2] = nextafterf(f[0], 0);
-		snprintf(text, sizeof(text), "1e%d", e / 4);
+		snprintf(text, sizeof(text), "1e%d", e < -45 ? e / 4 : e % 39);
 		f[3] = strtof(text, NULL);
 		f[4] = nextafterf(f[3], INFINITY);
 		f[5] = nextafterf(f[3], 0);
@@ -453,6 +453,7 @@ static const struct {
 	{ "{\"x\":\"\\\\\",\"values\":[5]}", "values", 1, "[5]" },
 	{ "{\"x\":\"\\\\\\\"values\\\":1\",\"values\":[6]}", "values", 1,
 	    "[6]" },
+	{ "{\"x\":\"a\\\"b\",\"values\":[7]}", "values", 1, "[7]" },
 	{ "[\"values\",[1]]", "values", 1, NULL },
 	{ "{\"value\":1,\"valuess\":2,\"Values\":3}", "values", 1, NULL },
 	{ "{\"\":7}", "", 1, "7" },
