@@ -240,7 +240,7 @@ START_TEST(print_shows_all_but_secrets)
 	ck_assert_ptr_nonnull(strstr(page, "openai_api_key = (not set)\n"));
 	ck_assert_ptr_nonnull(strstr(page, "\nthreads = 7\n"));
 	ck_assert_ptr_nonnull(strstr(page, "\nsystem_prompt = a ; b # c\n"));
-	ck_assert_ptr_nonnull(strstr(page, "made by gemini, kept in pinecone"));
+	ck_assert_ptr_nonnull(strstr(page, "vectors (gemini, in pinecone)"));
 	for (int p = 0; p < CSA_P__MAX; p++) {
 		snprintf(line, sizeof(line), "%s =", csa_pdescs[p].name);
 		ck_assert_ptr_nonnull(strstr(page, line));
