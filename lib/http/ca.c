@@ -1,9 +1,9 @@
 /*
  * ca: the certificates that are trusted, parsed once for the whole process.
  *
- * Left to itself libcurl parses the bundle for every connection: 24-40 ms of CPU
- * and 0.8 MB each, and its own cache is off wherever a default CA path is built
- * in, as on Debian (guide/perf.md).
+ * Left to itself libcurl parses the bundle for every connection: 24-40 ms of
+ * CPU and 0.8 MB each, and its own cache is off wherever a default CA path is
+ * built in, as on Debian (guide/perf.md).
  */
 
 #include "config.h"

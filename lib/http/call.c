@@ -17,7 +17,7 @@
 #define LOW_WATER	(128 * 1024)	/* unread bytes: go on sending */
 #define MAX_KEPT_ALL	4096		/* bytes of reply headers */
 
-/* May it stand in a request's head?  A line break would start another header. */
+/* May it stand in a request's head?  A line break begins another header. */
 static bool
 clean(const char *s)
 {
@@ -276,7 +276,7 @@ reclaim(struct csa_http_call *c)
 	bool		 quiet;
 
 	pthread_mutex_lock(&h->state);
-	/* Once done nobody touches it again, unless it is queued to be resumed. */
+	/* Once done nobody touches it, unless it is queued to be resumed. */
 	quiet = c->done && !c->unpaused;
 	pthread_mutex_unlock(&h->state);
 	if (quiet)

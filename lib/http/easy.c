@@ -45,8 +45,8 @@ keep(struct csa_buf *b, const char *line, size_t n)
 	for (size_t i = 0; i < len; i++)
 		csa_buf_putc(b, (char)tolower((unsigned char)line[i]));
 	csa_buf_putc(b, '\0');
-	for (line += len + 1, n -= len + 1; n > 0 && isspace((unsigned char)*line);
-	    line++, n--)
+	for (line += len + 1, n -= len + 1;
+	    n > 0 && isspace((unsigned char)*line); line++, n--)
 		continue;
 	while (n > 0 && isspace((unsigned char)line[n - 1]))
 		n--;
@@ -66,7 +66,7 @@ on_header(char *line, size_t size, size_t n, void *call)
 		c->too_large = true;
 		return 0;
 	}
-	/* A reader may be looking at them by now; trailers mean nothing to us. */
+	/* A reader may look at them by now; trailers mean nothing to us. */
 	if (c->in_body)
 		return n;
 	/* After an interim reply (1xx) the real one starts afresh. */
@@ -301,10 +301,11 @@ csa_easy_start(struct csa_http_call *c)
 }
 
 /*
- * A stream of HTTP/2 is cut: curl (7.88) writes the frame that says so into its
- * buffer and leaves it there until something else is sent, while the provider
- * goes on thinking, at our cost.  Pausing another stream of that connection for a
- * moment sends it; where there is none, the connection is closed.
+ * A stream of HTTP/2 is cut: curl (7.88) writes the frame that says so into
+ * its buffer and leaves it there until something else is sent, while the
+ * provider goes on thinking, at our cost.  Pausing another stream of that
+ * connection for a moment sends it; where there is none, the connection is
+ * closed.
  */
 static struct csa_http_call *
 prepare_cut(struct csa_http_call *c)

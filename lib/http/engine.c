@@ -2,13 +2,13 @@
  * engine: one multi handle, driven by whoever waits.
  *
  * There is no thread of the engine's own.  The first thread that waits takes
- * the driver's place: it sleeps in epoll_wait for all, hands data to curl, wakes
- * those whose calls have come to something, and leaves its place to one of them
- * when its own call is over.  A lone request therefore pays for no hand-off
- * between threads at all, and a busy process for one wake-up a call.
+ * the driver's place: it sleeps in epoll_wait for all, hands data to curl,
+ * wakes those whose calls have come to something, and leaves its place to one
+ * of them when its own call is over.  A lone request therefore pays for no
+ * hand-off between threads at all, and a busy process for one wake-up a call.
  *
- * Starting, unpausing and cancelling a call need the multi handle too, but never
- * wait for it: see jobs in http_internal.h.
+ * Starting, unpausing and cancelling a call need the multi handle too, but
+ * never wait for it: see jobs in http_internal.h.
  */
 
 #include "config.h"
@@ -282,8 +282,8 @@ dispatch(struct csa_http *h, const struct epoll_event *ev)
 	if (kind == CSA_EVENT_SOCK) {
 		csa_sock_ready(h, (int)(ev->data.u64 & INT_MAX), ev->events);
 		do_finished(h);
-	} else if (kind == CSA_EVENT_WAITER)
-		csa_waiter_event(h, ev->data.u64);
+	} else if (kind == CSA_EVENT_WATCH)
+		csa_waiter_events(h);
 	else if (read(h->evfd, &n, sizeof(n)) == -1)
 		CSA_MUST(errno == EAGAIN);
 	/* Someone may be waiting to get rid of a call. */
@@ -304,7 +304,7 @@ csa_engine_turn(struct csa_http *h, int64_t until)
 		ms = 0;
 	let_go(h);
 
-	/* Whoever notifies us from here on sees asleep_until and writes evfd. */
+	/* Whoever notifies us from now on sees asleep_until and writes evfd. */
 	n = epoll_wait(h->epfd, ev, EVENTS, ms);
 	CSA_MUST(n >= 0 || errno == EINTR);
 
@@ -320,6 +320,14 @@ static void
 global_init(void)
 {
 	CSA_MUST(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+}
+
+void
+csa_engine_global(void)
+{
+	static pthread_once_t	 once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, global_init);
 }
 
 static void
@@ -360,21 +368,34 @@ epoll_new(struct csa_http *h)
 	struct epoll_event	 ev = { .events = EPOLLIN };
 
 	h->epfd = epoll_create1(EPOLL_CLOEXEC);
+	h->watchfd = epoll_create1(EPOLL_CLOEXEC);
 	h->evfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (h->epfd == -1 || h->evfd == -1)
+	ev.data.u64 = CSA_EVENT_WAKE;
+	if (epoll_ctl(h->epfd, EPOLL_CTL_ADD, h->evfd, &ev) == -1)
 		return -1;
-	return epoll_ctl(h->epfd, EPOLL_CTL_ADD, h->evfd, &ev);
+	ev.data.u64 = CSA_EVENT_WATCH;
+	return epoll_ctl(h->epfd, EPOLL_CTL_ADD, h->watchfd, &ev);
+}
+
+static void
+epoll_free(struct csa_http *h)
+{
+	if (h->epfd != -1)
+		close(h->epfd);
+	if (h->watchfd != -1)
+		close(h->watchfd);
+	if (h->evfd != -1)
+		close(h->evfd);
 }
 
 struct csa_http *
 csa_http_new(const struct csa_http_opts *opts, struct csa_err *e)
 {
-	static pthread_once_t	 once = PTHREAD_ONCE_INIT;
-	struct csa_http		*h;
+	struct csa_http	*h;
 
-	pthread_once(&once, global_init);
+	csa_engine_global();
 	h = csa_new(struct csa_http);
-	h->epfd = h->evfd = -1;
+	h->epfd = h->watchfd = h->evfd = -1;
 	h->timer = -1;
 	h->asleep_until = CSA_AWAKE;
 	h->connect_timeout_ms = opts->connect_timeout_ms;
@@ -410,10 +431,7 @@ csa_http_free(struct csa_http *h)
 		free(h->waiters[i]);
 	}
 	X509_STORE_free(h->store);
-	if (h->epfd != -1)
-		close(h->epfd);
-	if (h->evfd != -1)
-		close(h->evfd);
+	epoll_free(h);
 	pthread_mutex_destroy(&h->curl);
 	pthread_mutex_destroy(&h->state);
 	free(h->waiters);

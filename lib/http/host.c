@@ -1,13 +1,14 @@
 /*
  * host: a connection that can be shared is worth standing in line for.
  *
- * Over HTTP/2 a hundred calls share a connection, and a thousand calls in flight
- * need ten of them: that, not threads, is what keeps a busy process small.  Left
- * alone, curl opens one connection for every call that comes while those there are
- * full or not yet made (CURLOPT_PIPEWAIT helps only before the first; 7.88 made
- * 101 for 200 calls).  So calls over TLS wait here until there is room: one, the
- * pioneer, is let through to make a connection, and when it has one it is known
- * whether that can be shared.  Where it cannot, nobody waits any more.
+ * Over HTTP/2 a hundred calls share a connection, and a thousand calls in
+ * flight need ten of them: that, not threads, is what keeps a busy process
+ * small.  Left alone, curl opens one connection for every call that comes
+ * while those there are full or not yet made (CURLOPT_PIPEWAIT helps only
+ * before the first; 7.88 made 101 for 200 calls).  So calls over TLS wait here
+ * until there is room: one, the pioneer, is let through to make a connection,
+ * and when it has one it is known whether that can be shared.  Where it
+ * cannot, nobody waits any more.
  *
  * Everything here is under the curl lock.
  */

@@ -1,13 +1,19 @@
 /*
  * http: one engine per process that speaks to every upstream.
  *
- * The engine is one thread with one epoll set and one curl multi handle: all
- * connections of the process live there, kept alive and, where the upstream offers
- * HTTP/2, shared.  A request thread starts calls and waits for them on its own
- * waiter, which also watches the client's descriptor.
+ * The engine is one epoll set and one curl multi handle: all connections of
+ * the process live there, kept alive and, where the upstream offers HTTP/2,
+ * shared.  A request thread starts calls and waits for them on its own waiter,
+ * which also watches the client's descriptor.  There is no thread of the
+ * engine's own: one of those who wait serves the others meanwhile (engine.c).
+ * So a call that nobody waits for, while nobody else does either, gets no
+ * further than its first send.
  *
- * No redirects, no proxy from the environment, http and https only; certificates
- * come from one store loaded once (guide/perf.md: the CA bundle trap).
+ * Make it after forking, and block or ignore SIGPIPE.
+ *
+ * No redirects, no proxy from the environment, http and https only;
+ * certificates come from one store loaded once (guide/perf.md: the CA bundle
+ * trap).
  */
 
 #ifndef CSA_HTTP_HTTP_H
@@ -29,7 +35,10 @@ struct csa_http_opts {
 	long		 max_connections;	/* to one host */
 };
 
-/* Start the engine's thread.  NULL with err where the CA file is unusable. */
+/*
+ * NULL with err where the CA file is unusable.  Without a CA file (NULL or "")
+ * no certificate is trusted.
+ */
 struct csa_http	*csa_http_new(const struct csa_http_opts *, struct csa_err *);
 /* All calls must have ended.  NULL: nothing to do. */
 void	csa_http_free(struct csa_http *);
@@ -66,20 +75,22 @@ struct csa_http_call *
 	    const struct csa_http_req *);
 
 /*
- * Wait until the exchange is over.  0: a whole reply is there, whatever its
- * status.  -1: DEADLINE, CANCELLED (the client left), PROVIDER_UNAVAILABLE
- * (refused, reset, truncated, name, TLS), PROVIDER_ERROR (reply too large), with
- * source set and the network's own words in detail.  Only the thread that owns the
- * waiter may wait.
+ * Wait until the exchange is over; not for stream.  0: a whole reply is there,
+ * whatever its status.  -1: DEADLINE, CANCELLED (the client left),
+ * PROVIDER_UNAVAILABLE (refused, reset, truncated, name, TLS), PROVIDER_ERROR
+ * (reply too large or not HTTP), with source set and the network's own words
+ * in detail; INTERNAL for a request that cannot be made (URL, line break in a
+ * header). Only the thread that owns the waiter may wait, and end.
  */
 int	csa_http_wait(struct csa_http_call *, struct csa_err *) CSA_MUSTCHECK;
 
 /*
  * For stream: copy what has come, at most size bytes, waiting for at least one
  * or the end, until `until` (a csa_now_ms() time) at the latest.  Returns > 0
- * bytes; 0 at the end of a whole reply; -2 when `until` has come and nothing else
- * (time for a heartbeat); -1 as csa_http_wait.  The status is known once this
- * returned anything but -2 and -1; the body of an error status comes the same way.
+ * bytes; 0 at the end of a whole reply; -2 when `until` has come and nothing
+ * else (time for a heartbeat); -1 as csa_http_wait.  The status is known once
+ * this returned anything but -2 and -1; the body of an error status comes the
+ * same way.
  */
 long	csa_http_read(struct csa_http_call *, void *data, size_t size,
 	    int64_t until, struct csa_err *) CSA_MUSTCHECK;

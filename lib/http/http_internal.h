@@ -4,8 +4,8 @@
  * Two locks.  `curl` guards the multi handle and everything curl calls back
  * into; `state` guards who drives, who waits, and what a call has come to.
  * Order: curl before state.  Nobody but the driver ever blocks on `curl`: what
- * another thread wants done it leaves in `jobs`, and whoever holds the lock does
- * it before, or at the latest right after, letting go.
+ * another thread wants done it leaves in `jobs`, and whoever holds the lock
+ * does it before, or at the latest right after, letting go.
  */
 
 #ifndef CSA_HTTP_HTTP_INTERNAL_H
@@ -69,11 +69,17 @@ struct csa_sock {
 struct csa_http {
 	int			 epfd;
 	int			 evfd;		/* wakes a sleeping driver */
+	/*
+	 * The clients' descriptors have a set of their own, inside epfd's:
+	 * ours are closed by curl at its leisure, and what is late for one of
+	 * them must not take a client's out.
+	 */
+	int			 watchfd;
 	long			 connect_timeout_ms;
 	X509_STORE		*store;
 
 	_Atomic(struct csa_http_call *) jobs;	/* a stack, newest first */
-	atomic_bool		 claimed;	/* the driver wants the curl lock */
+	atomic_bool		 claimed;	/* the driver wants `curl` */
 
 	pthread_mutex_t		 curl;
 	CURLM			*multi;
@@ -84,7 +90,7 @@ struct csa_http {
 	size_t			 nsocks;
 	LIST_HEAD(, csa_host)	 hosts;
 	unsigned		 nhosts;
-	bool			 hosts_due;	/* somebody may be let through */
+	bool			 hosts_due;	/* to let somebody through */
 	CURL			**spare;	/* easy handles */
 	size_t			 nspare;
 
@@ -137,7 +143,7 @@ struct csa_http_call {
 	size_t			 header_bytes;
 	size_t			 received;	/* of the body */
 	size_t			 max_reply;
-	struct csa_buf		 kept;		/* headers: "name: value\0"... */
+	struct csa_buf		 kept;		/* "name\0value\0"... */
 	long			 connects;
 	char			 errbuf[CURL_ERROR_SIZE];
 
@@ -157,6 +163,9 @@ struct csa_http_call {
 
 /* engine.c */
 
+/* Before anything else of curl's; safe from any thread. */
+void	csa_engine_global(void);
+
 /* Have a job done: here and now where the lock is free, else by its holder. */
 void	csa_engine_ask(struct csa_http_call *, enum csa_job);
 /* One turn of the driver: sleep until something comes, serve it. */
@@ -170,9 +179,10 @@ int	csa_sock_timer(CURLM *, long ms, void *http);
 curl_socket_t csa_sock_open(void *http, curlsocktype, struct curl_sockaddr *);
 int	csa_sock_close(void *http, curl_socket_t);
 void	csa_sock_ready(struct csa_http *, int fd, uint32_t events);
-/* What an event is about: the upper two bits of its data; 0 is evfd. */
-#define CSA_EVENT_SOCK		((uint64_t)1 << 62)
-#define CSA_EVENT_WAITER	((uint64_t)2 << 62)
+/* What an event in epfd is about: the upper two bits of its data. */
+#define CSA_EVENT_WAKE		((uint64_t)0 << 62)
+#define CSA_EVENT_SOCK		((uint64_t)1 << 62)	/* and the descriptor */
+#define CSA_EVENT_WATCH		((uint64_t)2 << 62)
 #define CSA_EVENT_KIND		((uint64_t)3 << 62)
 
 /* easy.c: one exchange as curl sees it.  With the curl lock held. */
@@ -203,8 +213,8 @@ void	csa_hosts_free(struct csa_http *);
 void	csa_waiter_sleep(struct csa_waiter *, int64_t until);
 /* Hand the driving over where it is ours.  With the state lock held. */
 void	csa_waiter_leave(struct csa_waiter *);
-/* Someone hung up: data is that of the event. */
-void	csa_waiter_event(struct csa_http *, uint64_t data);
+/* Someone hung up. */
+void	csa_waiter_events(struct csa_http *);
 
 /* status.c */
 

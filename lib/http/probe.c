@@ -1,8 +1,8 @@
 /*
  * probe: is there somebody at this address?
  *
- * curl on a handle of its own resolves (in a thread: a name server may hang) and
- * connects.  The scheme is set to http: only the port matters, and a TLS
+ * curl on a handle of its own resolves (in a thread: a name server may hang)
+ * and connects.  The scheme is set to http: only the port matters, and a TLS
  * handshake would cost a parsed CA bundle to learn nothing more.
  */
 
@@ -43,11 +43,12 @@ end:
 int
 csa_http_probe(const char *url, long ms)
 {
-	char	*to = target(url);
-	CURL	*e = to != NULL ? curl_easy_init() : NULL;
+	CURL	*e = NULL;
+	char	*to;
 	int	 rc = -1;
 
-	if (e == NULL)
+	csa_engine_global();
+	if ((to = target(url)) == NULL || (e = curl_easy_init()) == NULL)
 		goto end;
 	curl_easy_setopt(e, CURLOPT_URL, to);
 	curl_easy_setopt(e, CURLOPT_PROXY, "");

@@ -1,10 +1,13 @@
 /*
  * sock: the sockets and the timer that curl wants watched.
  *
- * A kept-alive connection stays in the epoll set while it is idle: taking it out
- * after every exchange and putting it back before the next would be two system
- * calls for nothing.  That is safe only for descriptors whose closing we see
- * (csa_sock_close); others, such as the resolver's, are taken out at once.
+ * curl's "no longer" is never passed on.  A kept-alive connection stays in the
+ * epoll set while it is idle: taking it out after every exchange and putting
+ * it back before the next would be two system calls for nothing.  And curl
+ * (7.88) says it about a connection that was not made after closing the
+ * descriptor, when the number may be another thread's already.  What is closed
+ * has left the set, and what is not is taken out if it ever reports something
+ * that nobody wants.
  */
 
 #include "config.h"
@@ -46,10 +49,9 @@ set_mask(struct csa_http *h, int fd, uint8_t mask)
 	if (s->mask == mask)
 		return;
 	ev.data.u64 = CSA_EVENT_SOCK | (uint64_t)fd;
-	op = mask == 0 ? EPOLL_CTL_DEL :
-	    s->mask == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+	op = s->mask == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
 	s->mask = mask;
-	if (epoll_ctl(h->epfd, op, fd, &ev) == 0 || mask == 0)
+	if (epoll_ctl(h->epfd, op, fd, &ev) == 0)
 		return;
 	/* Closed and opened again behind our back, or still there. */
 	op = errno == ENOENT ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
@@ -68,8 +70,12 @@ csa_sock_wanted(CURL *easy, curl_socket_t fd, int what, void *http, void *p)
 	(void)p;
 	s->wanted = what != CURL_POLL_REMOVE;
 	if (what == CURL_POLL_REMOVE) {
-		if (!s->ours || s->mask != EPOLLIN)
-			set_mask(h, fd, 0);
+		/*
+		 * Only of a connection that was made, and therefore read from,
+		 * will we learn when it is closed.  Of others believe nothing.
+		 */
+		if (!s->ours || !(s->mask & EPOLLIN))
+			s->mask = 0;
 		return 0;
 	}
 	mask = what == CURL_POLL_IN ? EPOLLIN :
@@ -128,7 +134,8 @@ csa_sock_ready(struct csa_http *h, int fd, uint32_t events)
 
 	if (!s->wanted) {
 		/* An idle connection was closed by its peer, say. */
-		set_mask(h, fd, 0);
+		s->mask = 0;
+		epoll_ctl(h->epfd, EPOLL_CTL_DEL, fd, NULL);
 		return;
 	}
 	if (events & EPOLLIN)

@@ -15,7 +15,7 @@
 #include "lib/base/mem.h"
 #include "lib/http/http_internal.h"
 
-#define TURN_MASK	0x3fffffffU	/* what an event has room for */
+#define EVENTS		16
 
 static struct csa_waiter *
 waiter_new(struct csa_http *h)
@@ -69,7 +69,7 @@ static void
 disarm(struct csa_waiter *w)
 {
 	if (w->armed)
-		epoll_ctl(w->http->epfd, EPOLL_CTL_DEL, w->fd, NULL);
+		epoll_ctl(w->http->watchfd, EPOLL_CTL_DEL, w->fd, NULL);
 	w->armed = false;
 }
 
@@ -78,9 +78,8 @@ arm(struct csa_waiter *w)
 {
 	struct epoll_event	 ev = { .events = EPOLLRDHUP };
 
-	ev.data.u64 = CSA_EVENT_WAITER | w->slot |
-	    (uint64_t)(w->turn & TURN_MASK) << 32;
-	if (epoll_ctl(w->http->epfd, EPOLL_CTL_ADD, w->fd, &ev) == 0)
+	ev.data.u64 = (uint64_t)w->turn << 32 | w->slot;
+	if (epoll_ctl(w->http->watchfd, EPOLL_CTL_ADD, w->fd, &ev) == 0)
 		w->armed = true;
 	else
 		/* A file, say: it will never hang up. */
@@ -117,18 +116,16 @@ csa_waiter_gone(struct csa_waiter *w)
 	return gone || (p.fd != -1 && poll(&p, 1, 0) == 1);
 }
 
-void
-csa_waiter_event(struct csa_http *h, uint64_t data)
+static void
+hung_up(struct csa_http *h, uint32_t slot, uint32_t turn)
 {
-	uint32_t		 slot = (uint32_t)data;
-	uint32_t		 turn = (uint32_t)(data >> 32) & TURN_MASK;
 	struct csa_waiter	*w;
 	bool			 news, driving;
 
 	pthread_mutex_lock(&h->state);
 	CSA_MUST(slot < h->nwaiters);
 	w = h->waiters[slot];
-	news = w->armed && (w->turn & TURN_MASK) == turn;
+	news = w->armed && w->turn == turn;
 	if (news) {
 		/* Out of the set, or it would be reported forever. */
 		disarm(w);
@@ -138,6 +135,17 @@ csa_waiter_event(struct csa_http *h, uint64_t data)
 	pthread_mutex_unlock(&h->state);
 	if (news)
 		csa_engine_notify(w, driving);
+}
+
+void
+csa_waiter_events(struct csa_http *h)
+{
+	struct epoll_event	 ev[EVENTS];
+	int			 n = epoll_wait(h->watchfd, ev, EVENTS, 0);
+
+	for (int i = 0; i < n; i++)
+		hung_up(h, (uint32_t)ev[i].data.u64,
+		    (uint32_t)(ev[i].data.u64 >> 32));
 }
 
 static void

@@ -218,11 +218,23 @@ START_TEST(refused)
 }
 END_TEST
 
+/* Give up connecting after 300 ms. */
+static void
+hasty(void)
+{
+	csa_waiter_free(waiter);
+	csa_http_free(http);
+	http = engine(NULL, 300);
+	waiter = csa_waiter_new(http);
+}
+
 START_TEST(connect_timeout)
 {
-	int64_t	 begin = csa_now_ms();
+	int64_t	 begin;
 	char	 url[64];
 
+	hasty();
+	begin = csa_now_ms();
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d/", silent_port());
 	fails(start_at(url, 5000), CSA_ERR_PROVIDER_UNAVAILABLE);
 	took(begin, 300);
@@ -248,7 +260,7 @@ START_TEST(deadline)
 	/* What was said once stays. */
 	ck_assert_int_eq(csa_http_wait(c, &err), -1);
 	fails(c, CSA_ERR_DEADLINE);
-	ck_assert_int_lt(await_open(0), 100);
+	ck_assert_int_lt(await_open(0), patience(100));
 	ck_assert_uint_eq(counted("gemini|test|deadline_exceeded"), 1);
 	whole(start("/echo"), 200, "hello");
 }
@@ -350,7 +362,8 @@ START_TEST(names)
 	snprintf(url, sizeof(url), "http://good.test:%d/echo", srv->port);
 	whole(start_at(url, 5000), 200, "");
 
-	/* A name server that hangs delays nobody, neither waiting nor ending. */
+	hasty();
+	/* A name server that hangs delays neither waiting nor ending. */
 	begin = csa_now_ms();
 	fails(start_at("http://hang.test/", 100), CSA_ERR_DEADLINE);
 	took(begin, 100);
@@ -367,15 +380,15 @@ START_TEST(probe)
 	int64_t	 begin;
 
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d/a/b?c=d", srv->port);
-	ck_assert_int_eq(csa_http_probe(url, 500), 0);
+	ck_assert_int_eq(csa_http_probe(url, (long)patience(500)), 0);
 	snprintf(url, sizeof(url), "https://user@127.0.0.1:%d", srv->port);
-	ck_assert_int_eq(csa_http_probe(url, 500), 0);
+	ck_assert_int_eq(csa_http_probe(url, (long)patience(500)), 0);
 	await_open(0);
 	ck_assert_uint_eq(atomic_load(&srv->received), 0);
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d", dead_port());
-	ck_assert_int_eq(csa_http_probe(url, 500), -1);
+	ck_assert_int_eq(csa_http_probe(url, (long)patience(500)), -1);
 	ck_assert_int_eq(csa_http_probe("ftp://127.0.0.1", 500), -1);
-	ck_assert_int_eq(csa_http_probe("", 500), -1);
+	ck_assert_int_eq(csa_http_probe("", (long)patience(500)), -1);
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d", silent_port());
 	begin = csa_now_ms();
 	ck_assert_int_eq(csa_http_probe(url, 150), -1);

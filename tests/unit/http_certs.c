@@ -90,7 +90,8 @@ leaf(enum cert which, const char *names, X509 *issuer, EVP_PKEY *issuer_key)
 void
 certs_make(void)
 {
-	static const char	*here = "DNS:localhost,DNS:good.test,IP:127.0.0.1";
+	static const char	*here =
+	    "DNS:localhost,DNS:good.test,IP:127.0.0.1";
 	EVP_PKEY		*key, *other_key;
 	X509			*ca, *other;
 

@@ -24,10 +24,11 @@ void	setup(void);
 void	teardown(void);
 void	setup_tls(void);
 void	teardown_tls(void);
-/* With a CA file the engine is one for TLS; it is patient then. */
-struct csa_http *engine(const char *ca);
+struct csa_http *engine(const char *ca, int64_t connect_ms);
+/* ms, times CK_TIMEOUT_MULTIPLIER: set that for valgrind. */
+int64_t	patience(int64_t ms);
 
-/* A POST of "hello" to the test's server; 5 s, 1 MiB. */
+/* A POST of "hello" to the test's server; patience(10 s), 1 MiB. */
 struct csa_http_req request(char url[128], const char *path);
 struct csa_http_call *start(const char *path);
 struct csa_http_call *start_stream(const char *path, int64_t ms);

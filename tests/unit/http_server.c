@@ -142,7 +142,8 @@ do_big_chunked(struct conn *c)
 	conn_puts(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
 	while (n-- > 0)
 		if (conn_puts(c, "400\r\n") == -1 ||
-		    conn_send(c, kilo, 1024) == -1 || conn_puts(c, "\r\n") == -1)
+		    conn_send(c, kilo, 1024) == -1 ||
+		    conn_puts(c, "\r\n") == -1)
 			return;
 	conn_puts(c, "0\r\nX-Pinecone-Late: yes\r\n\r\n");
 }

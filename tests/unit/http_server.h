@@ -34,7 +34,7 @@ enum cert { CERT_GOOD, CERT_WRONG_HOST, CERT_SELF_SIGNED, CERT_UNKNOWN_CA,
 void	certs_make(void);
 void	certs_remove(void);
 SSL_CTX	*certs_tls(enum cert);
-const char *certs_ca(void);			/* path of the CA that is trusted */
+const char *certs_ca(void);		/* path of the CA that is trusted */
 const char *certs_file(enum cert, int key);	/* path of certificate or key */
 
 #endif

@@ -34,7 +34,7 @@ read_all(struct csa_http_call *c, struct csa_buf *b, int *beats)
 
 START_TEST(stream)
 {
-	struct csa_http_call	*c = start_stream("/events?20", 5000);
+	struct csa_http_call	*c = start_stream("/events?20", patience(5000));
 	struct csa_buf		 b;
 	int			 beats = 0;
 
@@ -56,7 +56,7 @@ END_TEST
 
 START_TEST(stream_status)
 {
-	struct csa_http_call	*c = start_stream("/busy", 5000);
+	struct csa_http_call	*c = start_stream("/busy", patience(5000));
 	struct csa_buf		 b;
 	int			 beats = 0;
 
@@ -73,7 +73,7 @@ END_TEST
 START_TEST(stream_cut)
 {
 	struct csa_http_call	*c = start_stream(_i ? "/truncated" :
-	    "/cut-chunks", 5000);
+	    "/cut-chunks", patience(5000));
 	struct csa_buf		 b;
 	int			 beats = 0;
 
@@ -88,16 +88,17 @@ END_TEST
 
 START_TEST(stream_deadline)
 {
+	int64_t			 begin = csa_now_ms();
 	struct csa_http_call	*c = start_stream("/half-body", 150);
 	struct csa_buf		 b;
-	int64_t			 begin = csa_now_ms();
 	int			 beats = 0;
 
 	csa_buf_init(&b, 1000);
 	ck_assert_int_eq(read_all(c, &b, &beats), -1);
-	took(begin, 148);
+	took(begin, 150);
 	ck_assert_int_eq(err.code, CSA_ERR_DEADLINE);
-	ck_assert_int_ge(beats, 10);
+	if (patience(1) == 1)
+		ck_assert_int_ge(beats, 10);
 	csa_http_end(c);
 	csa_buf_fini(&b);
 	await_open(0);
@@ -108,23 +109,24 @@ END_TEST
 
 START_TEST(back_pressure)
 {
-	struct csa_http_call	*c = start_stream("/flood?25165824", 60000);
+	struct csa_http_call	*c = start_stream("/flood?25165824",
+	    patience(60000));
 	static char		 part[70000];
-	uint64_t		 sent;
+	uint64_t		 sent, before;
 	long			 n, at = 0;
 
 	/* Let the server push all it can while other calls drive the engine. */
-	for (int i = 0; i < 20; i++)
-		whole(start("/slow?10"), 200, "hello");
-	sent = atomic_load(&srv->sent);
+	do {
+		before = atomic_load(&srv->sent);
+		for (int i = 0; i < 20; i++)
+			whole(start("/slow?10"), 200, "hello");
+		sent = atomic_load(&srv->sent);
+	} while (sent != before || sent == 0);
 	/* 256 kB of ours, the rest is what the kernel takes for a socket. */
 	ck_assert_msg(sent < FLOOD / 2, "%llu sent", (unsigned long long)sent);
-	for (int i = 0; i < 20; i++)
-		whole(start("/slow?10"), 200, "hello");
-	ck_assert_uint_eq(atomic_load(&srv->sent), sent);
 
-	while ((n = csa_http_read(c, part, sizeof(part), csa_now_ms() + 5000,
-	    &err)) > 0)
+	while ((n = csa_http_read(c, part, sizeof(part), csa_now_ms() +
+	    patience(5000), &err)) > 0)
 		/* An assertion is too dear for every byte. */
 		for (long i = 0; i < n; i++, at++)
 			if ((unsigned char)part[i] != at % 251)
@@ -137,14 +139,15 @@ END_TEST
 
 START_TEST(end_paused)
 {
-	struct csa_http_call	*c = start_stream("/flood?25165824", 60000);
+	struct csa_http_call	*c = start_stream("/flood?25165824",
+	    patience(60000));
 	char			 part[200000];
 
 	for (int i = 0; i < 5; i++)
 		whole(start("/slow?10"), 200, "hello");
 	/* Below the low-water mark: it is being resumed when it ends. */
 	ck_assert_int_gt(csa_http_read(c, part, sizeof(part),
-	    csa_now_ms() + 1000, &err), 0);
+	    csa_now_ms() + patience(1000), &err), 0);
 	csa_http_end(c);
 	await_open(1);
 }
@@ -176,13 +179,13 @@ START_TEST(client_gone)
 	ck_assert(!csa_waiter_gone(waiter));
 	begin = csa_now_ms();
 	ck_assert_int_eq(pthread_create(&t, NULL, hang_up_main, &pair[1]), 0);
-	ck_assert_int_eq(_i & 1 ? csa_http_read(c, &byte, 1, begin + 5000,
-	    &err) : csa_http_wait(c, &err), -1);
+	ck_assert_int_eq(_i & 1 ? csa_http_read(c, &byte, 1,
+	    begin + patience(5000), &err) : csa_http_wait(c, &err), -1);
 	took(begin, 60);
 	ck_assert_int_eq(err.code, CSA_ERR_CANCELLED);
 	ck_assert(csa_waiter_gone(waiter));
 	csa_http_end(c);
-	ck_assert_int_lt(await_open(0), 100);
+	ck_assert_int_lt(await_open(0), patience(100));
 	ck_assert_uint_eq(counted("gemini|test|cancelled"), 1);
 	pthread_join(t, NULL);
 	csa_waiter_watch(waiter, -1);
@@ -218,7 +221,7 @@ START_TEST(client_gone_follower)
 	int64_t			 begin;
 	pthread_t		 t, driver;
 
-	snprintf(path, sizeof(path), "/slow?%d", _i ? 30 : 300);
+	snprintf(path, sizeof(path), "/slow?%d", _i ? 30 : (int)patience(300));
 	ck_assert_int_eq(pthread_create(&driver, NULL, driver_main, path), 0);
 	poll(NULL, 0, 10);
 	c = start("/no-headers");

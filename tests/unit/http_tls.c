@@ -14,7 +14,7 @@ START_TEST(tls)
 	ck_assert_int_eq(atomic_load(&srv->connections), 1);
 	/* A server that knows no HTTP/2 must not make the calls queue up. */
 	for (int i = 0; i < MANY; i++)
-		c[i] = start("/slow?300");
+		c[i] = start("/slow?800");
 	for (int i = 0; i < MANY; i++)
 		whole(c[i], 200, "hello");
 	ck_assert_int_ge(atomic_load(&srv->connections), MANY);
@@ -28,11 +28,11 @@ START_TEST(tls_cold)
 	int64_t			 begin = csa_now_ms();
 
 	for (int i = 0; i < MANY; i++)
-		c[i] = start("/slow?500");
+		c[i] = start("/slow?800");
 	for (int i = 0; i < MANY; i++)
 		whole(c[i], 200, "hello");
 	ck_assert_int_eq(atomic_load(&srv->connections), MANY);
-	ck_assert_int_lt(csa_now_ms() - begin, 4000);
+	ck_assert_int_lt(csa_now_ms() - begin, patience(20000));
 }
 END_TEST
 

@@ -44,8 +44,8 @@ START_TEST(nothing_left)
 	await_open(0);
 	fds = entries("/proc/self/fd");
 	tasks = entries("/proc/self/task");
-	for (int i = 0; i < 5; i++) {
-		http = engine(NULL);
+	for (int i = 0; i < 3; i++) {
+		http = engine(NULL, patience(5000));
 		waiter = csa_waiter_new(http);
 		run_parallel();
 		teardown();
@@ -72,7 +72,7 @@ START_TEST(after_fork)
 	whole(start("/echo"), 200, "hello");
 	if ((pid = fork()) == 0) {
 		/* The parent's engine is not touched; the server is there. */
-		http = engine(NULL);
+		http = engine(NULL, patience(5000));
 		waiter = csa_waiter_new(http);
 		for (int i = 0; i < 20; i++)
 			whole(start("/echo"), 200, "hello");
