@@ -44,6 +44,14 @@ names_embedder(const struct csa_config *c)
 	return set(c->embedding_model_name) || set(c->embedding_query_model);
 }
 
+/* Whoever names a model, a place or a size for vectors means to have some. */
+static bool
+wants_vectors(const struct csa_config *c)
+{
+	return names_embedder(c) || set(c->pinecone_api_key) ||
+	    !is(c->vector_provider, "auto") || c->embedding_dimensions > 0;
+}
+
 static const char *
 choose_chat(const struct csa_config *c)
 {
@@ -77,10 +85,10 @@ choose_embedding(const struct csa_config *c)
 	if (is(c->chat, "gemini"))
 		return "gemini";
 	if (is(c->chat, "openai"))
-		return at_openai(c->openai_base_url) || names_embedder(c) ?
+		return at_openai(c->openai_base_url) || wants_vectors(c) ?
 		    "openai" : "none";
-	/* Extractive over vectors: the model named must be somewhere. */
-	if (!names_embedder(c))
+	/* Extractive over vectors: they must be made by somebody. */
+	if (!wants_vectors(c))
 		return "none";
 	if (set(c->google_api_key))
 		return "gemini";
