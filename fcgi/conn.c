@@ -146,6 +146,8 @@ body(void *arg, struct csa_buf *b, struct csa_err *err)
 	    c->req.ctx.deadline : INT64_MAX);
 	ret = read_body(c, b, err);
 	atomic_store(&c->read_by, 0);
+	/* The request may wait for long; its reader has 8 kB. */
+	FCGX_FreeStream(&c->fcgi.in);
 	return ret;
 }
 
@@ -198,6 +200,9 @@ csa_conn_open(struct csa_conn *c, int fd, int64_t accepted_ns)
 		c->fcgi.ipcFd = -1;
 		return -1;
 	}
+	/* libfcgi's writers, of more than 8 kB, have nothing to do here. */
+	FCGX_FreeStream(&c->fcgi.out);
+	FCGX_FreeStream(&c->fcgi.err);
 	csa_fsink_init(&c->sink, fd, c->fcgi.requestId, SEND_MS);
 	if (c->fcgi.role != FCGI_RESPONDER) {
 		(void)csa_fsink_end(&c->sink, FCGI_UNKNOWN_ROLE);

@@ -17,7 +17,12 @@
 #define RECORDMAX	65528
 #define PADMAX		7
 
-static const unsigned char zeros[PADMAX];
+/* What stands behind the content of a record: padding, and in the last record
+ * the end of the output and of the request. */
+struct tail {
+	unsigned char	 pad[PADMAX];
+	unsigned char	 end[8 + 8 + 8];
+};
 
 static size_t
 put_head(unsigned char *p, int type, int id, size_t n)
@@ -79,43 +84,48 @@ send_all(struct csa_fsink *s, struct iovec *iov, size_t niov)
 	return s->gone ? -1 : 0;
 }
 
-/* Send what is collected and then data, the first record holding both. */
+/*
+ * Send what is collected and then data, the first record holding both; and the
+ * request's end with the last one, where nend is not 0.
+ */
 static int
-send_records(struct csa_fsink *s, const unsigned char *data, size_t n)
+send_records(struct csa_fsink *s, const unsigned char *data, size_t n,
+    struct tail *tail, size_t nend)
 {
-	unsigned char	 head[8];
+	unsigned char	 head[8], *at = s->buf;
 	struct iovec	 iov[3];
-	size_t		 part, pad;
+	size_t		 used = s->used, part, pad;
 
-	part = n < RECORDMAX - s->used ? n : RECORDMAX - s->used;
-	pad = put_head(s->buf, FCGI_STDOUT, s->id, s->used + part);
-	iov[0] = (struct iovec){ s->buf, 8 + s->used };
 	s->used = 0;
-	for (;;) {
+	do {
+		part = n < RECORDMAX - used ? n : RECORDMAX - used;
+		pad = put_head(at, FCGI_STDOUT, s->id, used + part);
+		iov[0] = (struct iovec){ at, 8 + used };
 		/* The kernel only reads; iovec has no const. */
 		iov[1] = (struct iovec){ (void *)(uintptr_t)data, part };
-		iov[2] = (struct iovec){ (void *)(uintptr_t)zeros, pad };
+		iov[2] = (struct iovec){ tail->pad + PADMAX - pad,
+		    pad + (part == n ? nend : 0) };
 		if (send_all(s, iov, 3) == -1)
 			return -1;
-		data += part;
-		if ((n -= part) == 0)
-			return 0;
-		part = n < RECORDMAX ? n : RECORDMAX;
-		pad = put_head(head, FCGI_STDOUT, s->id, part);
-		iov[0] = (struct iovec){ head, 8 };
-	}
+		data = part > 0 ? data + part : data;
+		n -= part;
+		used = 0;
+		at = head;
+	} while (n > 0);
+	return 0;
 }
 
 static int
 sink_write(struct csa_sink *base, const void *data, size_t n)
 {
 	struct csa_fsink	*s = (struct csa_fsink *)base;
+	struct tail		 tail = { 0 };
 
 	CSA_MUST(!s->ended);
 	if (s->gone)
 		return -1;
 	if (n > CSA_SINK_ROOM - s->used)
-		return send_records(s, data, n);
+		return send_records(s, data, n, &tail, 0);
 	memcpy(s->buf + 8 + s->used, data, n);
 	s->used += n;
 	return 0;
@@ -125,41 +135,44 @@ static int
 sink_flush(struct csa_sink *base)
 {
 	struct csa_fsink	*s = (struct csa_fsink *)base;
+	struct tail		 tail = { 0 };
 
 	if (s->gone)
 		return -1;
-	return s->used > 0 ? send_records(s, NULL, 0) : 0;
+	return s->used > 0 ? send_records(s, NULL, 0, &tail, 0) : 0;
+}
+
+static int
+end_with(struct csa_fsink *s, const void *data, size_t n, int protocol_status)
+{
+	struct tail	 tail = { 0 };
+	struct iovec	 iov = { tail.end, sizeof(tail.end) };
+
+	if (s->ended || s->gone)
+		return s->gone ? -1 : 0;
+	s->ended = true;
+	(void)put_head(tail.end, FCGI_STDOUT, s->id, 0);
+	(void)put_head(tail.end + 8, FCGI_END_REQUEST, s->id, 8);
+	tail.end[20] = (unsigned char)protocol_status;
+	/* A record without content would be the end already. */
+	if (s->used == 0 && n == 0)
+		return send_all(s, &iov, 1);
+	return send_records(s, data, n, &tail, sizeof(tail.end));
 }
 
 int
 csa_fsink_end(struct csa_fsink *s, int protocol_status)
 {
-	struct iovec	 iov;
-	unsigned char	*p = s->buf;
-	size_t		 pad;
-
-	if (s->ended || s->gone)
-		return s->gone ? -1 : 0;
-	s->ended = true;
-	if (s->used > 0) {
-		pad = put_head(p, FCGI_STDOUT, s->id, s->used);
-		p += 8 + s->used;
-		memset(p, 0, pad);
-		p += pad;
-		s->used = 0;
-	}
-	(void)put_head(p, FCGI_STDOUT, s->id, 0);
-	(void)put_head(p + 8, FCGI_END_REQUEST, s->id, 8);
-	memset(p + 16, 0, 8);
-	p[20] = (unsigned char)protocol_status;
-	iov = (struct iovec){ s->buf, (size_t)(p + 24 - s->buf) };
-	return send_all(s, &iov, 1);
+	return end_with(s, NULL, 0, protocol_status);
 }
 
 static int
-sink_end(struct csa_sink *base)
+sink_end(struct csa_sink *base, const void *data, size_t n)
 {
-	return csa_fsink_end((struct csa_fsink *)base, FCGI_REQUEST_COMPLETE);
+	struct csa_fsink	*s = (struct csa_fsink *)base;
+
+	CSA_MUST(!s->ended);
+	return end_with(s, data, n, FCGI_REQUEST_COMPLETE);
 }
 
 static const struct csa_sink_ops ops = {

@@ -5,7 +5,8 @@
  * pads with whatever was in its buffer, and spends a second system call on the
  * end of a request (guide/fastcgi.md section 4).  This one collects what is
  * written into one record and sends it with the end of the request: an answer
- * is one send(2).  It never raises SIGPIPE.
+ * is one send(2).  It never raises SIGPIPE.  What is large is sent from where it
+ * is: a thousand waiting threads have a thousand sinks.
  */
 
 #ifndef CSA_FCGI_SINK_H
@@ -16,7 +17,7 @@
 
 #include "lib/web/resp.h"
 
-#define CSA_SINK_ROOM	8192
+#define CSA_SINK_ROOM	1024
 
 struct csa_fsink {
 	struct csa_sink	 base;
@@ -26,8 +27,8 @@ struct csa_fsink {
 	bool		 gone;		/* the peer is; send no more */
 	bool		 ended;
 	size_t		 used;
-	/* A record's head, its content, and the end of a request. */
-	unsigned char	 buf[8 + CSA_SINK_ROOM + 32];
+	/* A record's head and what is collected for it. */
+	unsigned char	 buf[8 + CSA_SINK_ROOM];
 };
 
 /* fd is borrowed and stays open. */

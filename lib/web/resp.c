@@ -141,12 +141,15 @@ csa_resp_send(struct csa_resp *r, int status, const char *type,
 	CSA_MUST(n < 0x7fffffff);
 	if (r->ending != NULL)
 		r->ending(r->ending_arg, status);
-	if (csa_resp_begin(r, status, type, (long)n) == -1 ||
-	    csa_resp_write(r, body, n) == -1)
+	if (csa_resp_begin(r, status, type, (long)n) == -1)
 		return -1;
 	if (r->sink->ops->end == NULL)
-		return csa_resp_flush(r);
-	if (r->sink->ops->end(r->sink) == -1)
+		return csa_resp_write(r, body, n) == -1 ? -1 :
+		    csa_resp_flush(r);
+	if (r->sink->ops->end(r->sink, body, n) == -1) {
 		r->gone = true;
-	return r->gone ? -1 : 0;
+		return -1;
+	}
+	r->written += n;
+	return 0;
 }

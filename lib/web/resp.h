@@ -25,10 +25,11 @@ struct csa_sink_ops {
 	int	(*write)(struct csa_sink *, const void *data, size_t n);
 	int	(*flush)(struct csa_sink *);
 	/*
-	 * Flush, and nothing follows: what ends a response goes out with it, in the
-	 * same system call.  NULL: flush will do.
+	 * Write these last bytes and flush; nothing follows.  What ends a
+	 * response goes out with it, in the same system call.  NULL: write and
+	 * flush will do.
 	 */
-	int	(*end)(struct csa_sink *);
+	int	(*end)(struct csa_sink *, const void *data, size_t n);
 };
 
 struct csa_resp {
