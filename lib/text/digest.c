@@ -4,11 +4,11 @@
 #include <sys/types.h>
 
 #include <errno.h>
-#include <limits.h>
+#include <pthread.h>
+#include <string.h>
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/rand.h>
 
 #include "lib/base/must.h"
 #include "lib/text/digest.h"
@@ -66,7 +66,43 @@ csa_digest_eq(const struct csa_digest *a, const struct csa_digest *b)
 	return CRYPTO_memcmp(a->b, b->b, sizeof(a->b)) == 0;
 }
 
-/* Where libcrypto has no randomness to give, the kernel is asked. */
+/*
+ * Bytes of the kernel's, got many at a time.  Not libcrypto's: that keeps a
+ * generator of 3 kB for every thread that ever asked, and asks for the
+ * process's number each time.
+ */
+static struct {
+	pthread_mutex_t	 lock;
+	unsigned char	 b[512];
+	size_t		 left;		/* b's last so many are unused */
+} pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void
+pool_lock(void)
+{
+	CSA_MUST(pthread_mutex_lock(&pool.lock) == 0);
+}
+
+static void
+pool_unlock(void)
+{
+	CSA_MUST(pthread_mutex_unlock(&pool.lock) == 0);
+}
+
+/* A child must not hand out what its parent will. */
+static void
+pool_in_child(void)
+{
+	pool.left = 0;
+	pool_unlock();
+}
+
+static void
+pool_init(void)
+{
+	CSA_MUST(pthread_atfork(pool_lock, pool_unlock, pool_in_child) == 0);
+}
+
 static void
 kernel_random(unsigned char *b, size_t n)
 {
@@ -85,8 +121,24 @@ kernel_random(unsigned char *b, size_t n)
 void
 csa_random(void *b, size_t n)
 {
-	if (n > INT_MAX || RAND_bytes(b, (int)n) != 1)
+	static pthread_once_t	 once = PTHREAD_ONCE_INIT;
+	unsigned char		*p;
+
+	if (n > sizeof(pool.b) / 8) {
 		kernel_random(b, n);
+		return;
+	}
+	CSA_MUST(pthread_once(&once, pool_init) == 0);
+	pool_lock();
+	if (pool.left < n) {
+		kernel_random(pool.b, sizeof(pool.b));
+		pool.left = sizeof(pool.b);
+	}
+	p = pool.b + sizeof(pool.b) - pool.left;
+	memcpy(b, p, n);
+	memset(p, 0, n);
+	pool.left -= n;
+	pool_unlock();
 }
 
 void
