@@ -202,28 +202,31 @@ answer(struct csa_app *app, struct csa_call *call,
 	return reply(call, &a, err);
 }
 
+static int
+read_request(struct csa_app *app, struct csa_call *call,
+    struct csa_chat_request *r, struct csa_err *err)
+{
+	struct json_object	*body = NULL;
+	struct csa_buf		 b;
+	int			 rc = -1;
+
+	if (csa_call_body(app, call, &b, err) == 0 &&
+	    (body = csa_json_parse(b.data, b.len, &csa_json_request_limits,
+	    err)) != NULL)
+		rc = csa_chat_request_parse(body, app->config,
+		    call->req->ctx.arena, r, err);
+	csa_json_free(body);
+	csa_buf_fini(&b);
+	return rc;
+}
+
 int
 csa_handle_chat(struct csa_app *app, struct csa_call *call,
     struct csa_err *err)
 {
 	struct csa_chat_request	 r;
-	struct json_object	*body = NULL;
-	struct csa_buf		 b;
-	int			 rc = -1;
 
-	if (csa_call_body(app, call, &b, err) == -1)
-		goto out;
-	if ((body = csa_json_parse(b.data, b.len, &csa_json_request_limits,
-	    err)) == NULL)
-		goto out;
-	if (csa_chat_request_parse(body, app->config, call->req->ctx.arena, &r,
-	    err) == -1)
-		goto out;
-	/* The text has been copied into objects; a slow model needs it no more. */
-	csa_buf_fini(&b);
-	rc = answer(app, call, &r, err);
-out:
-	csa_json_free(body);
-	csa_buf_fini(&b);
-	return rc;
+	if (read_request(app, call, &r, err) == -1)
+		return -1;
+	return answer(app, call, &r, err);
 }

@@ -142,6 +142,22 @@ parse_params(struct json_object *body, const struct csa_config *config,
 	return 0;
 }
 
+/* Copy what is borrowed from the JSON object. */
+static void
+keep(struct csa_arena *arena, const struct csa_config *config,
+    struct csa_chat_request *r)
+{
+	r->bot = csa_arena_strdup(arena, r->bot);
+	r->message = csa_arena_strdup(arena, r->message);
+	for (size_t i = 0; i < r->nhistory; i++)
+		r->history[i].text = csa_arena_strndup(arena,
+		    r->history[i].text, r->history[i].len);
+	if (r->model != NULL)
+		r->model = csa_arena_strdup(arena, r->model);
+	if (r->system_prompt != config->system_prompt)
+		r->system_prompt = csa_arena_strdup(arena, r->system_prompt);
+}
+
 int
 csa_chat_request_parse(struct json_object *body,
     const struct csa_config *config, struct csa_arena *arena,
@@ -167,5 +183,6 @@ csa_chat_request_parse(struct json_object *body,
 	    parse_params(body, config, r, err) == -1 ||
 	    csa_json_bool(body, "", "stream", &r->stream, err) == -1)
 		return -1;
+	keep(arena, config, r);
 	return 0;
 }

@@ -15,11 +15,14 @@ struct csa_config;
 struct csa_arena;
 struct json_object;
 
-/* Strings are borrowed from the JSON object, which must outlive this. */
+/*
+ * Everything is in the arena or the configuration's: the JSON object, ten times
+ * as large, can be freed before the model is waited for.
+ */
 struct csa_chat_request {
 	const char		*bot;
 	const char		*message;
-	struct csa_message	*history;	/* in the arena */
+	struct csa_message	*history;
 	size_t			 nhistory;
 	const char		*model;		/* NULL: the configured one */
 	const char		*system_prompt;

@@ -54,10 +54,14 @@ exchange(const struct csa_remote_model *m, struct csa_ctx *ctx,
 	struct csa_http_call	*call = NULL;
 	struct csa_buf		 body;
 	const char		*s, *why;
-	size_t			 len;
+	size_t			 len, room = 1024;
 	int			 status, rc = -1;
 
 	csa_buf_init(&body, MAX_REQUEST);
+	/* An eighth more for what is to be escaped. */
+	for (size_t i = 0; i < try->req->nmessages; i++)
+		room += try->req->messages[i].len + 64;
+	(void)csa_buf_reserve(&body, room + room / 8);
 	m->driver->body(m, &body, try);
 	if (body.failed) {
 		csa_fail(err, CSA_ERR_TOO_LARGE, CSA_SRC_CLIENT,

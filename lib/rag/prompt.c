@@ -120,8 +120,12 @@ csa_prompt_build(struct csa_arena *arena, const char *system_prompt,
 	struct csa_buf		 b;
 	struct csa_message	*m;
 	size_t			 first = nhistory > keep ? nhistory - keep : 0;
+	size_t			 room = strlen(question) + 128;
 
 	csa_buf_init(&b, PROMPTMAX);
+	for (size_t i = 0; i < n; i++)
+		room += p[i].chunk.len + strlen(p[i].chunk.title) + 64;
+	(void)csa_buf_reserve(&b, room);
 	out->npassages = add_passages(&b, p, n, context_tokens);
 	csa_buf_puts(&b, "<question>\n");
 	add_unmarked(&b, question, strlen(question));

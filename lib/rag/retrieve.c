@@ -99,6 +99,11 @@ both(const struct csa_rag *rag, struct csa_ctx *ctx,
 		goto out;
 	t->embed = csa_now_ns() - start;
 	query = rag->vectors->ops->query(rag->vectors, ctx, scope, &vec, depth);
+	if (rag->vectors->remote) {
+		/* The embedder's reply is as long as all that follows. */
+		rag->embedder->ops->end(job);
+		job = NULL;
+	}
 	if (rag->vectors->remote && rag->store->ops->search(rag->store, ctx,
 	    scope, question, depth, &found->text, err) == -1)
 		goto out;
@@ -120,6 +125,80 @@ out:
 	return rc;
 }
 
+static void
+keep_chunk(struct csa_arena *arena, struct csa_chunk *c)
+{
+	c->id = csa_arena_strdup(arena, c->id);
+	c->document_id = csa_arena_strdup(arena, c->document_id);
+	c->text = csa_arena_strndup(arena, c->text, c->len);
+	c->title = csa_arena_strdup(arena, c->title);
+	if (c->metadata != NULL)
+		c->metadata = csa_arena_strdup(arena, c->metadata);
+	c->vec = NULL;
+}
+
+/* Of the hits, only what they say of passages that were found is needed. */
+static void
+keep_text(struct csa_arena *arena, struct csa_found *found)
+{
+	struct csa_text_result	*t = &found->text;
+	struct csa_text_hit	*hits;
+	struct csa_term		*terms;
+	size_t			 n = 0;
+
+	hits = csa_arena_array(arena, found->n, struct csa_text_hit);
+	for (size_t i = 0; i < t->nhits; i++)
+		for (size_t k = 0; k < found->n; k++)
+			if (strcmp(t->hits[i].chunk.id,
+			    found->passages[k].chunk.id) == 0) {
+				hits[n] = t->hits[i];
+				hits[n++].chunk = found->passages[k].chunk;
+				break;
+			}
+	t->hits = hits;
+	t->nhits = n;
+	terms = csa_arena_array(arena, t->nterms, struct csa_term);
+	for (size_t i = 0; i < t->nterms; i++) {
+		terms[i] = t->terms[i];
+		terms[i].text = csa_arena_strdup(arena, terms[i].text);
+	}
+	t->terms = terms;
+}
+
+static void
+keep(struct csa_arena *arena, struct csa_found *found)
+{
+	struct csa_passage	*p;
+
+	p = csa_arena_array(arena, found->n, struct csa_passage);
+	for (size_t i = 0; i < found->n; i++) {
+		p[i] = found->passages[i];
+		keep_chunk(arena, &p[i].chunk);
+	}
+	found->passages = p;
+	keep_text(arena, found);
+}
+
+/*
+ * Two lists of a hundred candidates with their texts are found, of which a few
+ * passages stay; and those wait for the model.
+ */
+static int
+both_kept(const struct csa_rag *rag, const struct csa_ctx *ctx,
+    const struct csa_scope *scope, const char *question, size_t k,
+    struct csa_found *found, struct csa_timings *t, struct csa_err *err)
+{
+	struct csa_ctx	 inner = *ctx;
+	int		 rc;
+
+	inner.arena = csa_arena_new();
+	rc = both(rag, &inner, scope, question, k, found, t, err);
+	if (rc == 0)
+		keep(ctx->arena, found);
+	csa_arena_free(inner.arena);
+	return rc;
+}
+
 int
 csa_retrieve(const struct csa_rag *rag, struct csa_ctx *ctx,
     const struct csa_scope *scope, const char *question, size_t k,
@@ -129,7 +208,7 @@ csa_retrieve(const struct csa_rag *rag, struct csa_ctx *ctx,
 
 	memset(found, 0, sizeof(*found));
 	if (rag->embedder != NULL && rag->vectors != NULL)
-		return both(rag, ctx, scope, question, k, found, t, err);
+		return both_kept(rag, ctx, scope, question, k, found, t, err);
 	if (rag->store->ops->search(rag->store, ctx, scope, question, k,
 	    &found->text, err) == -1)
 		return -1;

@@ -31,7 +31,8 @@ struct csa_vec_query;			/* a search under way */
 struct csa_vectors_ops {
 	/*
 	 * Start a search for the k nearest; never waits where remote.  Everything
-	 * borrowed must live until finish or cancel, one of which must follow.
+	 * borrowed must live until finish or cancel, one of which must follow; but
+	 * a remote one has no use for the vector once this has returned.
 	 */
 	struct csa_vec_query *
 		(*query)(struct csa_vectors *, struct csa_ctx *,

@@ -16,6 +16,10 @@
 #define MAX_QUERY	(1u << 20)
 #define MAX_TOP_K	10000
 
+/* What a query takes as a rule: a number, and all but the numbers. */
+#define NUMBER_ROOM	13
+#define QUERY_ROOM	256
+
 /* A text that others stored may be as large as their metadata. */
 #define MIN_MAX_TEXT	40960
 
@@ -23,7 +27,6 @@ struct csa_vec_query {
 	struct csa_pinecone	*p;
 	struct csa_ctx		*ctx;
 	const char		*bot, *ns;
-	const struct csa_vec	*vec;
 	size_t			 k;
 	struct csa_buf		 body;
 	struct csa_http_call	*ask;		/* where is the index? */
@@ -116,16 +119,18 @@ send_query(struct csa_vec_query *q, const char *host)
  * score: while the metric is not known yet, the order is right all the same.
  */
 static void
-write_query(struct csa_vec_query *q, enum csa_metric metric)
+write_query(struct csa_vec_query *q, const struct csa_vec *vec,
+    enum csa_metric metric)
 {
 	struct csa_buf	*b = &q->body;
 
 	csa_buf_init(b, MAX_QUERY);
+	(void)csa_buf_reserve(b, QUERY_ROOM + vec->dim * NUMBER_ROOM);
 	csa_buf_puts(b, "{\"namespace\":");
 	csa_buf_jsonz(b, q->ns);
 	csa_buf_addf(b, ",\"topK\":%zu,\"includeMetadata\":true,\"vector\":",
 	    q->k);
-	csa_pinecone_values(q->ctx->arena, b, q->vec, metric);
+	csa_pinecone_values(q->ctx->arena, b, vec, metric);
 	csa_buf_putc(b, '}');
 }
 
@@ -141,11 +146,10 @@ query(struct csa_vectors *vectors, struct csa_ctx *ctx,
 	q->ctx = ctx;
 	q->bot = scope->bot;
 	q->ns = csa_pinecone_namespace(ctx->arena, scope);
-	q->vec = vec;
 	q->k = k < 1 ? 1 : k > MAX_TOP_K ? MAX_TOP_K : k;
 	q->ask = csa_pinecone_ask(q->p, ctx);
 	at = csa_pinecone_at(q->p);
-	write_query(q, at.metric);
+	write_query(q, vec, at.metric);
 	if (at.host != NULL && !q->body.failed)
 		send_query(q, at.host);
 	return q;
