@@ -2,10 +2,9 @@
  * conn: one FastCGI connection and the request on it.
  *
  * libfcgi reads (BEGIN_REQUEST, parameters, body) through the "own accept"
- * technique of guide/fastcgi.md section 4; sink.h writes.  A connection carries
+ * technique (see conn.c); sink.h writes.  A connection carries
  * one request: what a server may have asked with FCGI_KEEP_CONN is not
- * honoured, because an idle kept connection would pin a thread (guide, section
- * 1.10).
+ * honoured, because an idle kept connection would pin a thread.
  *
  * A connection lives as long as its thread and is used for one descriptor after
  * the other.

@@ -3,7 +3,7 @@
  *
  * libfcgi's writer takes EINTR and a full socket for the end of the connection,
  * pads with whatever was in its buffer, and spends a second system call on the
- * end of a request (guide/fastcgi.md section 4).  This one collects what is
+ * end of a request.  This one collects what is
  * written into one record and sends it with the end of the request: an answer
  * is one send(2).  It never raises SIGPIPE.  What is large is sent from where it
  * is: a thousand waiting threads have a thousand sinks.

@@ -78,7 +78,7 @@ check_listener(const char *program)
 
 /*
  * Signals are blocked before FCGX_Init, whose handlers therefore never run:
- * they would interrupt a write (guide/fastcgi.md section 4).
+ * they would interrupt a write, which libfcgi takes for the end of the stream.
  */
 static int
 init_libfcgi(void)

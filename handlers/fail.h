@@ -9,7 +9,7 @@ struct csa_buf;
 struct csa_err;
 struct csa_resp;
 
-/* The JSON object of contract.md, appended to b. */
+/* The JSON object of doc/API.md, appended to b. */
 void	csa_error_json(struct csa_buf *b, const struct csa_err *,
 	    const char *request_id);
 

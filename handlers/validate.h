@@ -1,5 +1,5 @@
 /*
- * validate: the shapes of names, as contract.md gives them.
+ * validate: the shapes of names, as doc/API.md gives them.
  */
 
 #ifndef CSA_HANDLERS_VALIDATE_H

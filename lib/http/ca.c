@@ -3,7 +3,7 @@
  *
  * Left to itself libcurl parses the bundle for every connection: 24-40 ms of
  * CPU and 0.8 MB each, and its own cache is off wherever a default CA path is
- * built in, as on Debian (guide/perf.md).
+ * built in, as on Debian.
  */
 
 #include "config.h"

@@ -12,8 +12,7 @@
  * Make it after forking, and block or ignore SIGPIPE.
  *
  * No redirects, no proxy from the environment, http and https only;
- * certificates come from one store loaded once (guide/perf.md: the CA bundle
- * trap).
+ * certificates come from one store loaded once (see ca.c).
  */
 
 #ifndef CSA_HTTP_HTTP_H
@@ -106,7 +105,7 @@ const char *csa_http_header(const struct csa_http_call *, const char *name);
 void	csa_http_end(struct csa_http_call *);
 
 /*
- * Turn a reply whose status is not 2xx into an error as contract.md says: 429
+ * Turn a reply whose status is not 2xx into an error as doc/API.md says: 429
  * and 503 PROVIDER_BUSY with retry_after (header, or hint_s > 0 where the body
  * named one), 500 PROVIDER_FAULT, 504 and 502 PROVIDER_UNAVAILABLE, other 4xx
  * PROVIDER_ERROR.  Returns -1.

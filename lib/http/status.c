@@ -1,5 +1,5 @@
 /*
- * status: what a provider's HTTP status means to our caller (contract.md).
+ * status: what a provider's HTTP status means to our caller (doc/API.md).
  */
 
 #include "config.h"

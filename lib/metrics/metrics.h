@@ -47,7 +47,7 @@ void	csa_observe(enum csa_metric, const char *labels, double seconds);
 /* The value now; for tests, /ready and the master. */
 uint64_t csa_metric_value(enum csa_metric, const char *labels);
 
-/* The Prometheus text format 0.0.4 (guide/apis.md section 6), appended to b. */
+/* The Prometheus text format 0.0.4, appended to b. */
 void	csa_metrics_expose(struct csa_buf *b);
 
 #endif

@@ -116,7 +116,7 @@ fill(struct csa_arena *arena,
 }
 
 /*
- * Thinking may have eaten the whole budget (guide/apis.md 1.4), so the second
+ * Thinking may have eaten the whole budget, so the second
  * try gets more of it.
  */
 static void

@@ -6,7 +6,7 @@
 #include "lib/provider/reply.h"
 
 /*
- * guide/apis.md 1.4: a reply may have no candidates, a candidate no content, a
+ * A reply may have no candidates, a candidate no content, a
  * content no parts, and parts no text, each of them with status 200 and for a
  * reason of its own.  OTHER means that trying again may help.
  */

@@ -10,7 +10,7 @@
 #include "lib/provider/gemini.h"
 #include "lib/provider/provider_internal.h"
 
-/* The newest generally available Flash of guide/apis.md 1.11. */
+/* The newest generally available Flash, of September 2026. */
 #define DEFAULT_MODEL	"gemini-3.8-flash"
 
 static void
@@ -25,7 +25,7 @@ add_content(struct csa_buf *b, const struct csa_message *m)
 
 /*
  * Families that take it are asked to think less the second time; to any other
- * it would be an error (guide/apis.md 1.3).
+ * it would be an error.
  */
 static void
 add_thinking(struct csa_buf *b, const char *model)

@@ -15,7 +15,7 @@
 
 /*
  * gemini-embedding-2 takes no notice of taskType; it wants the task in the
- * text, in these words (guide/apis.md 1.7).
+ * text, in these words.
  */
 static const struct { const char *task, *before; } kinds[] = {
 	[CSA_EMBED_QUERY] =

@@ -1,9 +1,8 @@
 /*
  * quote: the sentences of some passages that answer a question best.
  *
- * No model: guide/retrieval.md section 6 measured this scorer, which finds the
- * answer in the first sentence for .80 and in the first three for .93 of
- * SQuAD's questions.
+ * No model: words that question and sentence share, weighted by how rare they
+ * are, and a few hints of what is asked for.
  */
 
 #ifndef CSA_PROVIDER_QUOTE_H

@@ -4,7 +4,7 @@
  * A convex combination of normalised scores (Bruch, Gai and Ingber, arXiv
  * 2210.11934): full text divided by its best score (its minimum is 0), vectors
  * min-max scaled over what the search returned, weighted w and 1 - w.  Reciprocal
- * ranks are not used: they lose wherever one list is weak (guide/retrieval.md 0.3).
+ * ranks are not used: they lose wherever one list is weak.
  */
 
 #ifndef CSA_RAG_FUSE_H

@@ -72,7 +72,7 @@ void	csa_pool_fini(struct csa_sqlite *);
 /*
  * The one lock of the file, over all threads and processes, for whoever writes or
  * checkpoints.  SQLite before 3.51.3 can corrupt a WAL that two connections commit to
- * and checkpoint at the same moment (guide/reliability.md, finding 2).  Waits
+ * and checkpoint at the same moment.  Waits
  * until the deadline.
  */
 int	csa_conn_lock(struct csa_conn *, struct csa_err *) CSA_MUSTCHECK;

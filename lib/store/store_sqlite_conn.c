@@ -332,7 +332,7 @@ open_file(struct csa_conn *c, bool create)
 
 /*
  * FULL: a commit is on the disk, not only in the WAL's cache.  No mmap: with
- * several writers it makes damage worse (guide/reliability.md, finding 2).  The
+ * several writers it makes damage worse.  The
  * checkpoint is ours to make, under the lock.
  */
 static const char settings[] =

@@ -12,7 +12,7 @@
 /*
  * BM25 (Robertson and Zaragoza 2009) with Lucene's idf, which is never below 0:
  * FTS5's own falls to nothing for words in half of the chunks and costs up to .026
- * nDCG on small corpora (guide/retrieval.md, 3).  A word in the title counts as two.
+ * nDCG on small corpora.  A word in the title counts as two.
  */
 #define K1		CSA_BM25_K1
 #define B		0.75
@@ -20,7 +20,7 @@
 
 /*
  * What the features add: the first two in shares of the best passage's bm25, the
- * third, itself a BM25, as it is.  The rounded weights of guide/retrieval.md 4;
+ * third, itself a BM25, as it is.  Rounded weights;
  * on the tuning splits of scifact and squad2 they gain .001 and .005 nDCG@10.
  */
 #define W_COVERAGE	0.50

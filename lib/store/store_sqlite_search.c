@@ -9,7 +9,7 @@
 #include "lib/store/store_sqlite.h"
 #include "lib/store/tokens.h"
 
-/* The re-ranking looks at so many at least: guide/retrieval.md, 4. */
+/* The re-ranking looks at so many at least. */
 #define CANDIDATES	100
 
 /* Words of a question that are looked at, before stop words are dropped. */

@@ -1,8 +1,8 @@
 /*
  * numarr: arrays of numbers as bytes.
  *
- * An embedding of 768 numbers must never become a tree of objects (guide: that
- * doubles the CPU of a chat).  Where it only passes through, its text is checked
+ * An embedding of 768 numbers must never become a tree of objects: that
+ * doubles the CPU of a chat.  Where it only passes through, its text is checked
  * and copied; where it is needed as floats, it is read straight into them.
  */
 

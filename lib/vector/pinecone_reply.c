@@ -133,7 +133,7 @@ similarity(enum csa_metric metric, double score)
 
 /*
  * Read one match.  1: it is a hit.  0: not usable.  -1: somebody else's, which
- * must never be seen (design.md 7).
+ * must never be seen.
  */
 static int
 take_match(const struct csa_match_want *w, struct json_object *m,

@@ -10,7 +10,7 @@
 #include "lib/base/log.h"
 #include "lib/vector/pinecone.h"
 
-/* Pinecone's limits for one request (guide/apis.md 2.6). */
+/* Pinecone's limits for one request. */
 #define MAX_RECORDS	1000
 #define MAX_BYTES	2000000
 #define MAX_DELETE	1000
@@ -154,7 +154,7 @@ begin(struct write *w, struct csa_err *err)
 	return rc;
 }
 
-/* contract.md: an upsert that does not say how many is no acknowledgement. */
+/* An upsert that does not say how many is no acknowledgement. */
 static int
 check_reply(const struct write *w, const struct batch *b, const char *s,
     size_t len, struct csa_err *err)

@@ -212,7 +212,7 @@ static const struct chat_case {
 	  "{\"text\":\"hm\",\"thought\":true},{\"text\":\"yes\","
 	  "\"thoughtSignature\":\"AA==\"}]},\"finishReason\":\"STOP\"}]}",
 	  0, "yes", CSA_END_STOP, 0, 0, 0, "" },
-	/* The four shapes without text (guide/apis.md 1.4). */
+	/* The four shapes without text. */
 	{ csa_gemini_chat_reply, "{\"promptFeedback\":{\"blockReason\":"
 	  "\"SAFETY\",\"safetyRatings\":[]},\"usageMetadata\":{"
 	  "\"promptTokenCount\":4,\"totalTokenCount\":4}}",

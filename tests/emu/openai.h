@@ -4,7 +4,7 @@
 #include "tests/emu/answer.h"
 #include "tests/emu/emu.h"
 
-/* Whose error bodies to write; apis.md section 3.1 has the table. */
+/* Whose error bodies to write; README.md has the table. */
 enum emu_shape { EMU_SHAPE_OPENAI, EMU_SHAPE_VLLM, EMU_SHAPE_LLAMA,
     EMU_SHAPE_OLLAMA, EMU_SHAPE_TEI, EMU_SHAPE__MAX };
 

@@ -1,6 +1,6 @@
 /*
- * The real master over the real worker, with a raw client as the load: what
- * guide/reliability.md asks in P-01, P-02, P-05 to P-07, without a web server.
+ * The real master over the real worker, with a raw client as the load and no web
+ * server: kills, rolls, storms of signals, workers that do not start.
  */
 
 #include "config.h"
@@ -194,7 +194,7 @@ START_TEST(one_that_crashes_is_replaced)
 	ck_assert(pool_wait_log(&p, "is ready", 3, 10000));
 	/*
 	 * The allow-list's only entry: lengths near 2^31 meet an assertion of
-	 * libfcgi (Debian 12's; guide/fastcgi.md section 4).  It costs that
+	 * libfcgi (Debian 12's).  It costs that
 	 * worker.
 	 */
 	pool_sleep(1100);

@@ -1,6 +1,6 @@
 /*
- * The real worker behind a raw client: guide/reliability.md H-05 to H-09, P-04,
- * P-05, O-01, O-08 as far as one process shows them.
+ * The real worker behind a raw client: odd bodies and records, clients that stall
+ * or leave, refusals, draining, as far as one process shows them.
  */
 
 #include "config.h"

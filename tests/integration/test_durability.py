@@ -75,7 +75,7 @@ def test_a_200_is_durable_when_the_pool_dies_at_once(site):
 
 
 def test_a_killed_worker_is_replaced_at_once(site):
-    """After the first second of its life; see contract.md, Processes."""
+    """After the first second of its life: chatsphere-prefork(8)."""
     time.sleep(1.2)
     for _ in range(5):
         before = site.service.workers("chat")
