@@ -4,6 +4,7 @@
 
 #include "config.h"
 
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -79,6 +80,8 @@ nginx_start(void)
 	snprintf(error, sizeof(error), "%s/error", dir);
 	write_conf(conf, port);
 	if ((pid = fork()) == 0) {
+		/* A test that fails cleans nothing up. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		execl(programs[i], "nginx", "-e", error, "-c", conf, NULL);
 		_exit(127);
 	}
