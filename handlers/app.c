@@ -52,12 +52,20 @@ open_vectors(struct csa_app *app, struct csa_err *err)
 	return app->vectors != NULL ? 0 : -1;
 }
 
+/* A host that calls nobody needs no certificates to start. */
+static bool
+calls_out(const struct csa_config *config)
+{
+	return strcmp(config->chat, "extractive") != 0 ||
+	    strcmp(config->embedding, "none") != 0;
+}
+
 static int
 open_parts(struct csa_app *app, struct csa_err *err)
 {
 	const struct csa_config	*config = app->config;
 	struct csa_http_opts	 opts = {
-		.ca_file = config->ca_file,
+		.ca_file = calls_out(config) ? config->ca_file : NULL,
 		.connect_timeout_ms = config->connect_timeout_ms,
 		.max_connections = config->max_upstream_connections,
 	};
