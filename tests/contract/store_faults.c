@@ -50,10 +50,9 @@ sleep_ms(long ms)
 static void
 write_forever(int out)
 {
-	struct csa_store	*mine = csa_store_sqlite_open(dir, 4, &err);
-	char			 doc[16], ack;
+	char	 doc[16], ack;
 
-	store = mine;
+	fx_reopen();
 	for (unsigned char i = 0;; i = (i + 1) % 100) {
 		snprintf(doc, sizeof(doc), "d%d", i);
 		if (fx_put(&one, doc, CHUNKS, "ripe plum") == -1)
@@ -131,7 +130,7 @@ write_some(int number)
 {
 	char	 doc[32];
 
-	store = csa_store_sqlite_open(dir, 4, &err);
+	fx_reopen();
 	for (int i = 0; i < writes(); i++) {
 		snprintf(doc, sizeof(doc), "p%d-%d", number, i % 5);
 		if (fx_put(&one, doc, CHUNKS, "common plum") == -1) {
@@ -141,6 +140,7 @@ write_some(int number)
 		csa_arena_reset(ctx.arena);
 	}
 	store->ops->close(store);
+	csa_arena_free(ctx.arena);
 	_exit(0);
 }
 
@@ -160,7 +160,7 @@ read_until_told(void)
 	struct csa_text_result	 r;
 
 	signal(SIGTERM, on_term);
-	store = csa_store_sqlite_open(dir, 4, &err);
+	fx_reopen();
 	while (!told_to_end) {
 		if (store->ops->search(store, &ctx, &one, "plum", 10000, &r,
 		    &err) == -1) {
@@ -172,6 +172,7 @@ read_until_told(void)
 		csa_arena_reset(ctx.arena);
 	}
 	store->ops->close(store);
+	csa_arena_free(ctx.arena);
 	_exit(0);
 }
 
@@ -418,6 +419,8 @@ START_TEST(says_so_where_it_may_not_write)
 	ck_assert_int_eq(chmod(fx_path("one", ""), 0600), 0);
 	fx_store(&one, "e", 1, "plum");
 	ck_assert_uint_eq(fx_count(&one, "plum"), 2);
+	/* LeakSanitizer looks at the end, and needs its rights back. */
+	ck_assert_int_eq(seteuid(getuid()), 0);
 }
 END_TEST
 

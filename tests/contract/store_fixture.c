@@ -31,7 +31,7 @@ fx_setup(void)
 	snprintf(dir, sizeof(dir), "/tmp/csa-store-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	ctx.arena = csa_arena_new();
-	ctx.deadline = csa_now_ms() + 60000;
+	ctx.deadline = csa_now_ms() + 600000;
 	store = NULL;
 	fx_reopen();
 }

@@ -15,7 +15,7 @@
 
 extern char		 dir[64];	/* the data_dir */
 extern struct csa_store	*store;		/* sqlite in it */
-extern struct csa_ctx	 ctx;		/* a minute's time */
+extern struct csa_ctx	 ctx;		/* ten minutes' time */
 extern struct csa_err	 err;
 extern const struct csa_scope one;	/* bot "one", no tenant */
 
