@@ -1,13 +1,14 @@
 /*
  * store: documents and their chunks, durable, one world per bot.
  *
- * The embedded driver keeps one SQLite file per bot (data_dir/bots/[TENANT/]BOT.db):
- * another bot's text cannot be reached from it, its statistics do not blur the
- * ranking, and writers of two bots do not wait for each other.
+ * The embedded driver keeps one SQLite file per bot
+ * (data_dir/bots/[TENANT/]BOT.db): another bot's text cannot be reached from
+ * it, its statistics do not blur the ranking, and writers of two bots do not
+ * wait for each other.
  *
  * Drivers: sqlite, script (plays expected calls), fail (every call fails).  A
- * store is safe to use from many threads; what it returns is in the arena of ctx.
- * Failures are STORE_UNAVAILABLE, source store, unless said otherwise.
+ * store is safe to use from many threads; what it returns is in the arena of
+ * ctx. Failures are STORE_UNAVAILABLE, source store, unless said otherwise.
  */
 
 #ifndef CSA_STORE_STORE_H
@@ -78,12 +79,13 @@ struct csa_store_ops {
 	const char	*name;
 
 	/*
-	 * Replace document_id of the scope by these chunks, its old ones gone, in one
-	 * transaction that is on the disk when this returns 0; the bot's generation
-	 * rises with it.  metadata is the document's, JSON or NULL.  model names what
-	 * made the vectors ("" for none).  stale (may be NULL) gets the ids that the old
-	 * version had and the new one has not.  -1 CONFLICT (source client) where an id
-	 * belongs to another document of the bot, with nothing changed.
+	 * Replace document_id of the scope by these chunks, its old ones gone,
+	 * in one transaction that is on the disk when this returns 0; the bot's
+	 * generation rises with it.  metadata is the document's, JSON or
+	 * NULL.  model names what made the vectors ("" for none).  stale (may
+	 * be NULL) gets the ids that the old version had and the new one has
+	 * not.  -1 CONFLICT (source client) where an id belongs to another
+	 * document of the bot, with nothing changed.
 	 */
 	int	(*put_document)(struct csa_store *, struct csa_ctx *,
 		    const struct csa_scope *, const char *document_id,
@@ -98,16 +100,17 @@ struct csa_store_ops {
 		    struct csa_err *) CSA_MUSTCHECK;
 
 	/*
-	 * The k best chunks for a question, by full text.  The question is anyone's
-	 * text and never reaches MATCH as it is.  A bot without documents: no hits.
+	 * The k best chunks for a question, by full text.  The question is
+	 * anyone's text and never reaches MATCH as it is.  A bot without
+	 * documents: no hits.
 	 */
 	int	(*search)(struct csa_store *, struct csa_ctx *,
 		    const struct csa_scope *, const char *question, size_t k,
 		    struct csa_text_result *, struct csa_err *) CSA_MUSTCHECK;
 
 	/*
-	 * The chunks of these ids, out[i] for id[i]; out[i].id is NULL where there is
-	 * none.  With rows instead (see scan_vectors) the second form.
+	 * The chunks of these ids, out[i] for id[i]; out[i].id is NULL where
+	 * there is none.  With rows instead (see scan_vectors) the second form.
 	 */
 	int	(*chunks)(struct csa_store *, struct csa_ctx *,
 		    const struct csa_scope *, const char *const *id, size_t n,
@@ -122,9 +125,10 @@ struct csa_store_ops {
 		    CSA_MUSTCHECK;
 
 	/*
-	 * Calls each(arg, vec) for every vector of the model with row > after, in rising
-	 * order; each returns false to stop.  And the rows that exist, for dropping the
-	 * ones that do not: *rows from malloc, yours to free, in rising order.
+	 * Calls each(arg, vec) for every vector of the model with row > after,
+	 * in rising order; each returns false to stop.  And the rows that
+	 * exist, for dropping the ones that do not: *rows from malloc, yours to
+	 * free, in rising order.
 	 */
 	int	(*scan_vectors)(struct csa_store *, struct csa_ctx *,
 		    const struct csa_scope *, const char *model, int64_t after,

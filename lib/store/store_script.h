@@ -1,7 +1,7 @@
 /*
- * store_script: a store that expects certain calls in a certain order and says what
- * it is told, for tests of what stands above it.  It belongs to one test in one
- * thread.
+ * store_script: a store that expects certain calls in a certain order and says
+ * what it is told, for tests of what stands above it.  It belongs to one test
+ * in one thread.
  */
 
 #ifndef CSA_STORE_STORE_SCRIPT_H
@@ -30,7 +30,7 @@ struct csa_store_script {
 
 	/* What came of it. */
 	size_t		 at;		/* steps done */
-	char		 wrong[128];	/* the first call that was not expected */
+	char		 wrong[128];	/* the first unexpected call */
 };
 
 /* Borrows the script, and writes to it until close. */

@@ -1,8 +1,10 @@
 /*
  * store_sqlite: what the files of the SQLite driver share, and nobody else.
  *
- * store_sqlite.c		opening, storing, reading
- * store_sqlite_conn.c		connections: open, pool, lock, statements, errors
+ * store_sqlite.c		the driver's table, reading
+ * store_sqlite_put.c		storing a document
+ * store_sqlite_conn.c		one connection: its lock, statements, errors
+ * store_sqlite_pool.c		those that are open, and the names of files
  * store_sqlite_schema.c	the tables and their migrations
  * store_sqlite_search.c	a question's way into MATCH and back
  * store_sqlite_rank.c		the score of a passage
@@ -36,7 +38,7 @@ struct csa_conn {
 	struct csa_conn	*next;		/* in the pool, last used first */
 	char		*path;
 	dev_t		 dev;		/* of the file when it was opened, so */
-	ino_t		 ino;		/* that one put in its place is noticed */
+	ino_t		 ino;		/* another in its place is noticed */
 	sqlite3		*db;
 	sqlite3_stmt	*st[CSA_STMT__MAX];
 	int		 lock;		/* descriptor of the lock file, or -1 */
@@ -56,13 +58,22 @@ struct csa_sqlite {
 };
 
 /*
- * The scope's connection: 1, 0 where the bot has no file and create is false, or
- * -1.  It must go back with csa_conn_give.
+ * The scope's connection: 1, 0 where the bot has no file and create is false,
+ * or -1.  It must go back with csa_conn_give.
  */
 int	csa_conn_take(struct csa_sqlite *, struct csa_ctx *,
 	    const struct csa_scope *, bool create, struct csa_conn **,
 	    struct csa_err *) CSA_MUSTCHECK;
 void	csa_conn_give(struct csa_sqlite *, struct csa_conn *);
+
+/*
+ * The file at path, in dir or in a directory of it.  1 and *out, 0 where it is
+ * empty and create is false, -1.
+ */
+int	csa_conn_open(const char *dir, const char *path, bool create,
+	    int64_t deadline, struct csa_conn **out, struct csa_err *)
+	    CSA_MUSTCHECK;
+void	csa_conn_close(struct csa_conn *);
 
 /* data_dir/bots, made where it is missing, and no connection yet.  0 or -1. */
 int	csa_pool_init(struct csa_sqlite *, const char *data_dir, long keep,
@@ -70,10 +81,9 @@ int	csa_pool_init(struct csa_sqlite *, const char *data_dir, long keep,
 void	csa_pool_fini(struct csa_sqlite *);
 
 /*
- * The one lock of the file, over all threads and processes, for whoever writes or
- * checkpoints.  SQLite before 3.51.3 can corrupt a WAL that two connections commit to
- * and checkpoint at the same moment.  Waits
- * until the deadline.
+ * The one lock of the file, over all threads and processes, for whoever writes
+ * or checkpoints.  SQLite before 3.51.3 can corrupt a WAL that two connections
+ * commit to and checkpoint at the same moment.  Waits until the deadline.
  */
 int	csa_conn_lock(struct csa_conn *, struct csa_err *) CSA_MUSTCHECK;
 void	csa_conn_unlock(struct csa_conn *);
@@ -93,16 +103,17 @@ int	csa_begin(struct csa_conn *, bool write);
 int	csa_commit(struct csa_conn *);
 void	csa_rollback(struct csa_conn *);
 
-/* Say in err what SQLite's last error means.  Returns -1. */
+/* Say in err what SQLite's last error means, or errno.  They return -1. */
 int	csa_conn_fail(struct csa_conn *, const char *doing, struct csa_err *);
+int	csa_fail_errno(const char *path, const char *doing, struct csa_err *);
 
 /* Bind what lives until the statement is reset. */
 void	csa_bind_text(sqlite3_stmt *, int at, const char *s);
 void	csa_bind_textn(sqlite3_stmt *, int at, const char *s, size_t n);
 
 /*
- * Bring the file to this program's schema.  1, 0 where it is empty and create is
- * false, -1 (a newer schema, a foreign file, an SQLite error).
+ * Bring the file to this program's schema.  1, 0 where it is empty and create
+ * is false, -1 (a newer schema, a foreign file, an SQLite error).
  */
 int	csa_schema(struct csa_conn *, bool create, struct csa_err *)
 	    CSA_MUSTCHECK;
@@ -124,7 +135,7 @@ struct csa_candidate {
 	double		 bm25;
 	double		 coverage;	/* share of the question's idf in it */
 	double		 title;		/* ... in its title */
-	double		 near;		/* neighbors in the question near here */
+	double		 near;		/* the question's neighbors, near */
 	double		 score;
 };
 
@@ -144,7 +155,7 @@ struct csa_ranking {
 	double		 df[CSA_TERMS_MAX];
 	double		 idf[CSA_TERMS_MAX];
 	double		 sum_idf;
-	struct csa_candidate *best;	/* a heap, worst first, while it grows */
+	struct csa_candidate *best;	/* a heap, worst first; sorted at last */
 	size_t		 nbest, want, size;
 	void		*near;		/* buffers of the positions */
 	struct csa_length *lengths;
@@ -161,6 +172,13 @@ void	csa_rank_start(struct csa_conn *, int nterms, size_t want);
 void	csa_rank_finish(struct csa_conn *, int64_t n);
 
 /* The parts of the driver, for its table. */
+int	csa_sqlite_put_document(struct csa_store *, struct csa_ctx *,
+	    const struct csa_scope *, const char *, const char *, const char *,
+	    const struct csa_chunk *, size_t, struct csa_ids *,
+	    struct csa_err *) CSA_MUSTCHECK;
+int	csa_sqlite_check_document(struct csa_store *, struct csa_ctx *,
+	    const struct csa_scope *, const char *, const struct csa_chunk *,
+	    size_t, struct csa_ids *, struct csa_err *) CSA_MUSTCHECK;
 int	csa_sqlite_search(struct csa_store *, struct csa_ctx *,
 	    const struct csa_scope *, const char *, size_t,
 	    struct csa_text_result *, struct csa_err *) CSA_MUSTCHECK;

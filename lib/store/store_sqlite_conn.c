@@ -12,7 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/base/arena.h"
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -20,14 +19,12 @@
 #include "lib/store/store_sqlite.h"
 #include "lib/store/tokenizer.h"
 
-#define NAMEMAX		128		/* of a bot or a tenant */
-
 /* SQLite asks for the time after so many steps of its machine. */
 #define STEPS		20000
 
 /*
- * A WAL of so many pages (4 KiB each) is copied into the file; one of so many is
- * cut down too, for which readers are waited for a little.
+ * A WAL of so many pages (4 KiB each) is copied into the file; one of so many
+ * is cut down too, for which readers are waited for a little.
  */
 #define WAL_COPY	1000
 #define WAL_CUT		4000
@@ -59,8 +56,8 @@ csa_conn_fail(struct csa_conn *c, const char *doing, struct csa_err *err)
 	    sqlite3_errmsg(c->db), rc);
 }
 
-static int
-fail_errno(const char *path, const char *doing, struct csa_err *err)
+int
+csa_fail_errno(const char *path, const char *doing, struct csa_err *err)
 {
 	int	 error = errno;
 
@@ -92,9 +89,9 @@ open_lock(struct csa_conn *c)
 }
 
 /*
- * flock and not fcntl: it belongs to the open descriptor, so it holds between the
- * threads of one process too, and ends with a process that is killed.  It has no
- * time limit of its own, hence the asking again.
+ * flock and not fcntl: it belongs to the open descriptor, so it holds between
+ * the threads of one process too, and ends with a process that is killed.  It
+ * has no time limit of its own, hence the asking again.
  */
 int
 csa_conn_lock(struct csa_conn *c, struct csa_err *err)
@@ -102,10 +99,10 @@ csa_conn_lock(struct csa_conn *c, struct csa_err *err)
 	long	 us = 50;
 
 	if (open_lock(c) == -1)
-		return fail_errno(c->path, "open its lock", err);
+		return csa_fail_errno(c->path, "open its lock", err);
 	while (flock(c->lock, LOCK_EX | LOCK_NB) == -1) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
-			return fail_errno(c->path, "lock", err);
+			return csa_fail_errno(c->path, "lock", err);
 		if (csa_left_ms(c->deadline) == 0) {
 			csa_fail(err, CSA_ERR_DEADLINE, CSA_SRC_STORE, NULL);
 			return csa_fail_detail(err, "%s: others are writing",
@@ -174,29 +171,6 @@ on_commit(void *arg, sqlite3 *db, const char *name, int pages)
 	(void)name;
 	c->wal_pages = pages;
 	return SQLITE_OK;
-}
-
-/*
- * What fails a request is in its error.  The rest is no trouble: frames recovered
- * from a WAL, a schema read again, the file of a bot that somebody took away.
- */
-static void
-on_log(void *arg, int rc, const char *text)
-{
-	(void)arg;
-	csa_debug("sqlite: %s (%d)", text, rc);
-}
-
-static pthread_once_t	 once = PTHREAD_ONCE_INIT;
-
-static void
-configure(void)
-{
-	/* Refused where somebody has used SQLite before; no harm. */
-	(void)sqlite3_config(SQLITE_CONFIG_LOG, on_log, NULL);
-	/* Nobody asks SQLite how much it has; counting takes a lock. */
-	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-	CSA_MUST(sqlite3_threadsafe() != 0);
 }
 
 /* ---- statements ---- */
@@ -279,8 +253,8 @@ csa_meta(struct csa_conn *c, const char *name, int64_t *v)
 
 /* ---- opening ---- */
 
-static void
-conn_close(struct csa_conn *c)
+void
+csa_conn_close(struct csa_conn *c)
 {
 	for (int i = 0; i < CSA_STMT__MAX; i++)
 		sqlite3_finalize(c->st[i]);
@@ -305,9 +279,9 @@ add_encoded(struct csa_buf *b, const char *path, const char *tail)
 }
 
 /*
- * modeof: the new file gets the mode of its lock file, 0600, whatever the umask is.
- * Making it by hand first would mean closing a descriptor of it, and with that all
- * of SQLite's locks on it in this process would be gone.
+ * modeof: the new file gets the mode of its lock file, 0600, whatever the umask
+ * is. Making it by hand first would mean closing a descriptor of it, and with
+ * that all of SQLite's locks on it in this process would be gone.
  */
 static int
 open_file(struct csa_conn *c, bool create)
@@ -392,204 +366,43 @@ make_directory(const char *dir, const char *path, struct csa_err *err)
 	*strrchr(copy, '/') = '\0';
 	if (mkdir(copy, 0700) == 0) {
 		/* Its name must be on the disk before what is in it counts. */
-		if ((fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) != -1) {
+		fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd != -1) {
 			rc = fsync(fd);
 			close(fd);
 		}
 	} else if (errno != EEXIST)
 		rc = -1;
 	if (rc == -1)
-		fail_errno(copy, "make the directory", err);
+		csa_fail_errno(copy, "make the directory", err);
 	free(copy);
 	return rc;
 }
 
-static int
-conn_open(struct csa_sqlite *s, const char *path, bool create,
+int
+csa_conn_open(const char *dir, const char *path, bool create,
     int64_t deadline, struct csa_conn **out, struct csa_err *err)
 {
 	struct csa_conn	*c;
 	struct stat	 sb;
 	int		 rc = -1;
 
-	if (create && make_directory(s->dir, path, err) == -1)
+	if (create && make_directory(dir, path, err) == -1)
 		return -1;
 	c = conn_new(path, deadline);
 	if (create && open_lock(c) == -1)
-		fail_errno(path, "make its lock", err);
+		csa_fail_errno(path, "make its lock", err);
 	else if (open_file(c, create) == -1 || set_up(c) == -1)
 		csa_conn_fail(c, "open", err);
 	else if ((rc = csa_schema(c, create, err)) == 1) {
 		if (stat(path, &sb) == -1)
-			rc = fail_errno(path, "stat", err);
+			rc = csa_fail_errno(path, "stat", err);
 		c->dev = sb.st_dev;
 		c->ino = sb.st_ino;
 	}
 	if (rc == 1)
 		*out = c;
 	else
-		conn_close(c);
+		csa_conn_close(c);
 	return rc;
-}
-
-/* ---- the pool ---- */
-
-/*
- * Names that could leave the directory, or be taken for a file beside another
- * bot's, never come this far; that is checked where they come in.
- */
-static bool
-is_name(const char *s)
-{
-	size_t	 n = strlen(s);
-
-	return n >= 1 && n <= NAMEMAX && *s != '.' && strspn(s,
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	    "0123456789._-") == n;
-}
-
-static const char *
-path_of(struct csa_sqlite *s, struct csa_ctx *ctx,
-    const struct csa_scope *scope)
-{
-	const char	*t = scope->tenant;
-
-	CSA_MUST(is_name(scope->bot));
-	if (t == NULL || *t == '\0')
-		return csa_arena_printf(ctx->arena, "%s/%s.db", s->dir,
-		    scope->bot);
-	CSA_MUST(is_name(t));
-	return csa_arena_printf(ctx->arena, "%s/%s/%s.db", s->dir, t,
-	    scope->bot);
-}
-
-static struct csa_conn *
-find_idle(struct csa_sqlite *s, const char *path)
-{
-	struct csa_conn	**at, *c = NULL;
-
-	pthread_mutex_lock(&s->mutex);
-	for (at = &s->idle; *at != NULL; at = &(*at)->next)
-		if (strcmp((*at)->path, path) == 0) {
-			c = *at;
-			*at = c->next;
-			s->nidle--;
-			break;
-		}
-	pthread_mutex_unlock(&s->mutex);
-	return c;
-}
-
-int
-csa_conn_take(struct csa_sqlite *s, struct csa_ctx *ctx,
-    const struct csa_scope *scope, bool create, struct csa_conn **out,
-    struct csa_err *err)
-{
-	const char	*path = path_of(s, ctx, scope);
-	struct csa_conn	*c;
-	struct stat	 sb;
-	int		 there;
-
-	/* A tenant's directory may not have the name of a bot's file. */
-	if (scope->tenant != NULL && strstr(scope->tenant, ".db") != NULL)
-		return csa_fail(err, CSA_ERR_INTERNAL, CSA_SRC_STORE,
-		    "a tenant's name may not contain \".db\"");
-	there = stat(path, &sb);
-	if (there == -1 && errno != ENOENT && errno != ENOTDIR)
-		return fail_errno(path, "stat", err);
-	while ((c = find_idle(s, path)) != NULL) {
-		if (there == 0 && c->dev == sb.st_dev && c->ino == sb.st_ino) {
-			c->deadline = ctx->deadline;
-			*out = c;
-			return 1;
-		}
-		conn_close(c);
-	}
-	if (there == -1 && !create)
-		return 0;
-	return conn_open(s, path, create, ctx->deadline, out, err);
-}
-
-/* Take the one that was not used for longest out of the pool, if it is full. */
-static struct csa_conn *
-surplus(struct csa_sqlite *s)
-{
-	struct csa_conn	**at = &s->idle, *c;
-
-	if (s->nidle <= s->keep)
-		return NULL;
-	while ((*at)->next != NULL)
-		at = &(*at)->next;
-	c = *at;
-	*at = NULL;
-	s->nidle--;
-	return c;
-}
-
-void
-csa_conn_give(struct csa_sqlite *s, struct csa_conn *c)
-{
-	struct csa_conn	*old;
-
-	/* Nothing that was begun may be left for the next one who takes it. */
-	csa_rollback(c);
-	c->deadline = INT64_MAX;
-	if (c->broken) {
-		conn_close(c);
-		return;
-	}
-	pthread_mutex_lock(&s->mutex);
-	c->next = s->idle;
-	s->idle = c;
-	s->nidle++;
-	old = surplus(s);
-	pthread_mutex_unlock(&s->mutex);
-	if (old != NULL)
-		conn_close(old);
-}
-
-/* ---- the store ---- */
-
-static int
-make_dir(const char *path, struct csa_err *err)
-{
-	if (mkdir(path, 0700) == -1 && errno != EEXIST)
-		return fail_errno(path, "make the directory", err);
-	return 0;
-}
-
-int
-csa_pool_init(struct csa_sqlite *s, const char *data_dir, long keep,
-    struct csa_err *err)
-{
-	size_t	 n = strlen(data_dir) + sizeof("/bots");
-
-	CSA_MUST(pthread_once(&once, configure) == 0);
-	/* Room for a tenant, a bot and "-lock"; see open_lock. */
-	if (*data_dir == '\0' || n + 2 * NAMEMAX + 16 > PATH_MAX) {
-		errno = *data_dir == '\0' ? ENOENT : ENAMETOOLONG;
-		return fail_errno(data_dir, "use as data_dir", err);
-	}
-	s->dir = csa_malloc(n);
-	snprintf(s->dir, n, "%s/bots", data_dir);
-	if (make_dir(data_dir, err) == -1 || make_dir(s->dir, err) == -1) {
-		free(s->dir);
-		return -1;
-	}
-	s->keep = keep;
-	pthread_mutex_init(&s->mutex, NULL);
-	return 0;
-}
-
-void
-csa_pool_fini(struct csa_sqlite *s)
-{
-	struct csa_conn	*c;
-
-	while ((c = s->idle) != NULL) {
-		s->idle = c->next;
-		conn_close(c);
-	}
-	pthread_mutex_destroy(&s->mutex);
-	free(s->dir);
 }

@@ -11,17 +11,17 @@
 
 /*
  * BM25 (Robertson and Zaragoza 2009) with Lucene's idf, which is never below 0:
- * FTS5's own falls to nothing for words in half of the chunks and costs up to .026
- * nDCG on small corpora.  A word in the title counts as two.
+ * FTS5's own falls to nothing for words in half of the chunks and costs up to
+ * .026 nDCG on small corpora.  A word in the title counts as two.
  */
 #define K1		CSA_BM25_K1
 #define B		0.75
 #define TITLE_WEIGHT	2.0
 
 /*
- * What the features add: the first two in shares of the best passage's bm25, the
- * third, itself a BM25, as it is.  Rounded weights;
- * on the tuning splits of scifact and squad2 they gain .001 and .005 nDCG@10.
+ * What the features add: the first two in shares of the best passage's bm25,
+ * the third, itself a BM25, as it is.  Rounded weights; on the tuning splits of
+ * scifact and squad2 they gain .001 and .005 nDCG@10.
  */
 #define W_COVERAGE	0.50
 #define W_TITLE		0.30
@@ -168,8 +168,8 @@ prepare(struct csa_ranking *r, const Fts5ExtensionApi *api, Fts5Context *fts)
 
 /*
  * The length of the row in words, which FTS5 would look up in a table for each
- * row that passes: half of a search.  A row's text never changes and its number is
- * never given again, so what was read once stays true.
+ * row that passes: half of a search.  A row's text never changes and its number
+ * is never given again, so what was read once stays true.
  */
 static int
 length_of(struct csa_ranking *r, const Fts5ExtensionApi *api,
@@ -283,8 +283,9 @@ nearness(struct csa_ranking *r, const Fts5ExtensionApi *api,
 }
 
 /*
- * csa_rank(fts): the SQL value is nothing, the ranking takes the row down.  Only a
- * passage that may stay is looked at more closely than BM25 needs.
+ * csa_rank(fts): the SQL value is nothing, the ranking takes the row
+ * down.  Only a passage that may stay is looked at more closely than BM25
+ * needs.
  */
 static void
 rank_row(const Fts5ExtensionApi *api, Fts5Context *fts,

@@ -9,13 +9,13 @@
 #define APPLICATION_ID	0x43536167
 
 /*
- * Version N of the schema is what the first N of these make; one is never changed
- * once released, only followed by another.  Each runs in a transaction of its
- * own with its version.
+ * Version N of the schema is what the first N of these make; one is never
+ * changed once released, only followed by another.  Each runs in a transaction
+ * of its own with its version.
  *
- * seq is the chunk's place in its document.  vec is float32 in the byte order of
- * the host, dim * 4 bytes.  fts keeps no text of its own (content=): the driver
- * tells it of every change, in the same transaction.
+ * seq is the chunk's place in its document.  vec is float32 in the byte order
+ * of the host, dim * 4 bytes.  fts keeps no text of its own (content=): the
+ * driver tells it of every change, in the same transaction.
  */
 static const char *const migrations[] = {
 	/* 1 */

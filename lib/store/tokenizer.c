@@ -17,8 +17,8 @@ static const char *const words_args[] = {
 };
 
 /*
- * Stems that were made before: text repeats its words, and porter costs ten times
- * what a look here does.
+ * Stems that were made before: text repeats its words, and porter costs ten
+ * times what a look here does.
  */
 #define STEMS		1024		/* a power of two */
 #define STEMMAX		20		/* longer words are not kept */
@@ -45,20 +45,23 @@ struct sink {
 
 /* Blocks of Unicode 15.0's Blocks.txt, less their punctuation and symbols. */
 static const struct { uint32_t from, to; } spaceless[] = {
-	{ 0x0e01, 0x0e3a }, { 0x0e40, 0x0e4e }, { 0x0e50, 0x0e59 },	/* Thai */
-	{ 0x0e81, 0x0edf },						/* Lao */
-	{ 0x1000, 0x1049 }, { 0x1050, 0x109d },			/* Myanmar */
-	{ 0x1780, 0x17d3 }, { 0x17d7, 0x17d7 }, { 0x17dc, 0x17e9 },	/* Khmer */
-	{ 0x3005, 0x3007 },				/* iteration mark, zero */
-	{ 0x3041, 0x309a }, { 0x309d, 0x309f },			/* Hiragana */
-	{ 0x30a1, 0x30fa }, { 0x30fc, 0x30ff },			/* Katakana */
-	{ 0x31f0, 0x31ff },			/* Katakana, phonetic extensions */
-	{ 0x3400, 0x4dbf }, { 0x4e00, 0x9fff },			/* Han */
-	{ 0xa9e0, 0xa9fe }, { 0xaa60, 0xaa7f },			/* Myanmar */
-	{ 0xf900, 0xfaff },			/* Han, compatibility */
-	{ 0xff66, 0xff9f },			/* Katakana, half width */
-	{ 0x1b000, 0x1b16f },			/* Kana supplement */
-	{ 0x20000, 0x3ffff },			/* Han, planes 2 and 3 */
+	/* Thai, Lao, Myanmar, Khmer */
+	{ 0x0e01, 0x0e3a }, { 0x0e40, 0x0e4e }, { 0x0e50, 0x0e59 },
+	{ 0x0e81, 0x0edf },
+	{ 0x1000, 0x1049 }, { 0x1050, 0x109d },
+	{ 0x1780, 0x17d3 }, { 0x17d7, 0x17d7 }, { 0x17dc, 0x17e9 },
+	/* Iteration mark and zero; Hiragana; Katakana */
+	{ 0x3005, 0x3007 },
+	{ 0x3041, 0x309a }, { 0x309d, 0x309f },
+	{ 0x30a1, 0x30fa }, { 0x30fc, 0x30ff }, { 0x31f0, 0x31ff },
+	/* Han; Myanmar again; Han, compatibility; Katakana, half width */
+	{ 0x3400, 0x4dbf }, { 0x4e00, 0x9fff },
+	{ 0xa9e0, 0xa9fe }, { 0xaa60, 0xaa7f },
+	{ 0xf900, 0xfaff },
+	{ 0xff66, 0xff9f },
+	/* Kana supplement; Han, planes 2 and 3 */
+	{ 0x1b000, 0x1b16f },
+	{ 0x20000, 0x3ffff },
 };
 
 bool

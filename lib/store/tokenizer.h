@@ -1,9 +1,10 @@
 /*
- * tokenizer: the full-text index's own way to cut text into words; see tokens.h.
+ * tokenizer: the full-text index's own way to cut text into words; see
+ * tokens.h.
  *
  * It is registered with every connection under the name "csa".  Index and
- * csa_tokens use the very same function, so a word of a question and a word of a
- * sentence are equal exactly where the index would have them equal.
+ * csa_tokens use the very same function, so a word of a question and a word of
+ * a sentence are equal exactly where the index would have them equal.
  */
 
 #ifndef CSA_STORE_TOKENIZER_H
@@ -23,8 +24,8 @@ struct fts5_api *csa_fts5_api(struct sqlite3 *db);
  * Make "csa" known to the connection.  Returns an SQLite code.
  *
  * What is given to MATCH is taken as it stands: each quoted string is one token
- * that csa_tokens has made.  Cutting it up again would stem it twice, and porter's
- * stem of a stem is not always itself.
+ * that csa_tokens has made.  Cutting it up again would stem it twice, and
+ * porter's stem of a stem is not always itself.
  */
 int	csa_tokenizer_register(struct sqlite3 *db);
 

@@ -13,8 +13,8 @@
 #define WORDMAX	16
 
 /*
- * Function and question words of English.  A question is mostly made of them, and
- * they find every text; leaving them out is worth .08 nDCG on short
+ * Function and question words of English.  A question is mostly made of them,
+ * and they find every text; leaving them out is worth .08 nDCG on short
  * questions.  Sorted for bsearch.
  */
 static const char *const stop_words[] = {
@@ -35,9 +35,9 @@ static const char *const stop_words[] = {
 };
 
 /*
- * The same for pairs of characters: particles, and what Chinese and Japanese ask
- * with.  A pair that has one of these characters lies across two words or in a
- * question word.
+ * The same for pairs of characters: particles, and what Chinese and Japanese
+ * ask with.  A pair that has one of these characters lies across two words or
+ * in a question word.
  */
 static const char *const stop_chars[] = {
 	"的", "了", "吗", "呢", "么", "吧", "嗎", "麼",

@@ -2,9 +2,9 @@
  * tokens: words as the full-text index sees them.
  *
  * Folded (case, diacritics) and stemmed as FTS5's `porter unicode61
- * remove_diacritics 2`; runs of scripts written without spaces (Han, Kana, Thai,
- * Lao, Khmer, Myanmar) become overlapping pairs of characters, the last character
- * of a run also alone, so that such text is found by any part of it.
+ * remove_diacritics 2`; runs of scripts written without spaces (Han, Kana,
+ * Thai, Lao, Khmer, Myanmar) become overlapping pairs of characters, the last
+ * character of a run also alone, so that such text is found by any part of it.
  */
 
 #ifndef CSA_STORE_TOKENS_H

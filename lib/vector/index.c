@@ -15,8 +15,8 @@
 /* ---- products ---- */
 
 /*
- * Written so that the compiler makes pmaddwd of it: 16 bits by 16 bits, summed in
- * 32.  n is a multiple of ALIGN_TO.
+ * Written so that the compiler makes pmaddwd of it: 16 bits by 16 bits, summed
+ * in 32.  n is a multiple of ALIGN_TO.
  */
 static inline __attribute__((always_inline)) int32_t
 product(const int8_t *a, const int16_t *b, size_t n)

@@ -4,8 +4,8 @@
  *
  * Each vector is scaled so that its largest number becomes 127 or -127 and its
  * length is divided out, so the product with a question is the cosine but for
- * rounding; what the scan finds is looked at again with the stored floats.  At 768
- * numbers that is 784 bytes a vector.
+ * rounding; what the scan finds is looked at again with the stored floats.  At
+ * 768 numbers that is 784 bytes a vector.
  *
  * No lock in here: many may search at a time, one may change.
  */
@@ -42,8 +42,8 @@ void	csa_index_clear(struct csa_index *);	/* no vectors, same dim */
 size_t	csa_index_bytes(const struct csa_index *);
 
 /*
- * Add v, whose row is larger than any there is.  A vector without a length, or with
- * a number that is none, is not added: nothing is near to it.
+ * Add v, whose row is larger than any there is.  A vector without a length, or
+ * with a number that is none, is not added: nothing is near to it.
  */
 void	csa_index_add(struct csa_index *, int64_t row, const float *v);
 

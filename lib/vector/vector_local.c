@@ -1,55 +1,26 @@
 #include "config.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 #include "lib/base/arena.h"
-#include "lib/base/clock.h"
 #include "lib/base/mem.h"
+#include "lib/vector/cache.h"
 #include "lib/vector/index.h"
 #include "lib/vector/vector.h"
 
 /*
- * What one process keeps of vectors, of all bots together: about 340,000 of 768
- * numbers.  The bots not asked for longest go first.  A bot that needs more than
- * all of it is read from the store for each question.
- */
-#define BYTES_MAX	((size_t)256 << 20)
-#define BOTS_MAX	1024
-
-/*
  * So many does the scan in eight bits hand on, to be looked at with the stored
- * floats.  Measured with 768 numbers: the k nearest of 100,000 are all among them,
- * for k = 10 and 100; 4 * k found no more and took twice the time.
+ * floats.  Measured with 768 numbers: the k nearest of 100,000 are all among
+ * them, for k = 10 and 100; 4 * k found no more and took twice the time.
  */
 #define WANT(k)		((k) + (k) / 4 + 32)
-
-/* One bot's vectors of one dimension. */
-struct cached {
-	struct cached	*next;		/* last used first */
-	char		*tenant, *bot;
-	struct csa_index index;
-	uint64_t	 generation;	/* of the store, when it was read */
-	int64_t		 last_row;	/* what is behind it is new */
-	size_t		 others;	/* a dimension that isn't ours, or 0 */
-	bool		 too_large;
-	size_t		 bytes;		/* as counted in the total */
-	/* Under the lock: */
-	unsigned	 readers;
-	bool		 changing;	/* one thread brings it up to date */
-};
 
 struct local {
 	struct csa_vectors vectors;
 	struct csa_store *store;	/* borrowed */
+	struct csa_cache *cache;
 	char		*model;
-	pthread_mutex_t	 lock;		/* of the list, not of what is in it */
-	pthread_cond_t	 free;		/* somebody is done with one */
-	struct cached	*first;
-	size_t		 bytes, n;	/* of all in the list */
 };
 
 struct csa_vec_query {
@@ -72,173 +43,10 @@ struct search {
 	struct csa_err	*err;
 };
 
-/* ---- the cache ---- */
-
-static void
-cached_free(struct cached *c)
-{
-	csa_index_fini(&c->index);
-	free(c->tenant);
-	free(c->bot);
-	free(c);
-}
-
-static const char *
-tenant_of(const struct csa_scope *scope)
-{
-	return scope->tenant != NULL ? scope->tenant : "";
-}
-
-/* The scope's entry, moved to the front, made where there is none. */
-static struct cached *
-find(struct local *l, const struct csa_scope *scope, size_t dim)
-{
-	struct cached	**at, *c;
-
-	for (at = &l->first; (c = *at) != NULL; at = &c->next)
-		if (c->index.dim == dim && strcmp(c->bot, scope->bot) == 0 &&
-		    strcmp(c->tenant, tenant_of(scope)) == 0) {
-			*at = c->next;
-			break;
-		}
-	if (c == NULL) {
-		c = csa_new(struct cached);
-		c->tenant = csa_strdup(tenant_of(scope));
-		c->bot = csa_strdup(scope->bot);
-		csa_index_init(&c->index, dim);
-		l->n++;
-	}
-	c->next = l->first;
-	return l->first = c;
-}
-
-/* Let go of those not used for longest until all fit. */
-static void
-shrink(struct local *l)
-{
-	struct cached	**at, **last, *c;
-
-	while (l->bytes > BYTES_MAX || l->n > BOTS_MAX) {
-		last = NULL;
-		for (at = &l->first; *at != NULL; at = &(*at)->next)
-			if ((*at)->readers == 0 && !(*at)->changing)
-				last = at;
-		if (last == NULL)
-			return;
-		c = *last;
-		*last = c->next;
-		l->bytes -= c->bytes;
-		l->n--;
-		cached_free(c);
-	}
-}
-
-/* With the lock held: until somebody is done, or the deadline. */
-static int
-wait_free(struct search *s)
-{
-	struct timespec	 ts;
-	int64_t		 deadline = s->ctx->deadline;
-
-	if (csa_left_ms(deadline) == 0)
-		return csa_fail(s->err, CSA_ERR_DEADLINE, CSA_SRC_STORE, NULL);
-	ts.tv_sec = deadline / 1000;
-	ts.tv_nsec = deadline % 1000 * 1000000;
-	(void)pthread_cond_timedwait(&s->local->free, &s->local->lock, &ts);
-	return 0;
-}
-
-/* ---- bringing an entry up to date ---- */
-
-struct adding {
-	struct cached	*c;
-	size_t		 limit;
-};
-
-static bool
-add(void *arg, const struct csa_stored_vec *v)
-{
-	struct adding	*a = arg;
-	struct cached	*c = a->c;
-
-	c->last_row = v->row;
-	if (v->dim != c->index.dim) {
-		c->others = v->dim;
-		return true;
-	}
-	csa_index_add(&c->index, v->row, v->vec);
-	c->too_large = csa_index_bytes(&c->index) > a->limit;
-	return !c->too_large;
-}
-
-/*
- * A file that was deleted and made anew counts its rows from 1 again.  If the last
- * one known is another vector now, nothing known is worth anything.
- */
-static int
-check_last(struct search *s, struct cached *c)
-{
-	struct csa_store	*store = s->local->store;
-	const float		*v;
-	size_t			 i = c->index.n - 1;
-
-	if (c->index.n == 0)
-		return 0;
-	if (store->ops->vectors_by_row(store, s->ctx, s->scope,
-	    &c->index.row[i], 1, &v, s->dim, s->err) == -1)
-		return -1;
-	if (v != NULL && csa_index_equals(&c->index, i, v))
-		return 0;
-	csa_index_clear(&c->index);
-	return 0;
-}
-
-/* Drop what is gone, and see to it that last_row is a row of this file. */
-static int
-drop_gone(struct search *s, struct cached *c)
-{
-	struct csa_store	*store = s->local->store;
-	int64_t			*rows;
-	size_t			 n;
-
-	if (store->ops->vector_rows(store, s->ctx, s->scope, s->local->model,
-	    &rows, &n, s->err) == -1)
-		return -1;
-	csa_index_keep(&c->index, rows, n);
-	free(rows);
-	if (check_last(s, c) == -1)
-		return -1;
-	c->last_row = c->index.n > 0 ? c->index.row[c->index.n - 1] : 0;
-	return 0;
-}
-
-static int
-refresh(struct search *s, struct cached *c, uint64_t generation)
-{
-	struct csa_store	*store = s->local->store;
-	struct adding		 a = { c, BYTES_MAX };
-
-	/* Until all of it is there, it is of no generation. */
-	c->generation = 0;
-	c->others = 0;
-	c->too_large = false;
-	if (c->index.n == 0)
-		c->last_row = 0;
-	else if (drop_gone(s, c) == -1)
-		return -1;
-	if (store->ops->scan_vectors(store, s->ctx, s->scope, s->local->model,
-	    c->last_row, add, &a, s->err) == -1)
-		return -1;
-	if (c->too_large)
-		csa_index_clear(&c->index);
-	c->generation = generation;
-	return 0;
-}
-
 /* ---- searching ---- */
 
 static int
-scan_index(struct search *s, const struct cached *c)
+scan_index(struct search *s, const struct csa_cached *c)
 {
 	size_t	 want = WANT(s->k);
 	long	 n;
@@ -289,81 +97,20 @@ scan_store(struct search *s)
 	    s->local->model, 0, compare_stored, s, s->err);
 }
 
-static void
-leave(struct local *l, struct cached *c)
-{
-	if (c->changing) {
-		l->bytes -= c->bytes;
-		c->bytes = csa_index_bytes(&c->index);
-		l->bytes += c->bytes;
-	} else
-		c->readers--;
-	c->changing = false;
-	shrink(l);
-	pthread_cond_broadcast(&l->free);
-}
-
-/*
- * Get an entry of this generation, or a newer one, to read from: whoever comes
- * first brings it up to date, alone; the others wait for that.
- */
-static int
-enter(struct search *s, uint64_t generation, struct cached **out)
-{
-	struct local	*l = s->local;
-	struct cached	*c;
-	int		 rc;
-
-	for (;;) {
-		c = find(l, s->scope, s->dim);
-		if (!c->changing && c->generation >= generation) {
-			c->readers++;
-			*out = c;
-			return 0;
-		}
-		if (!c->changing && c->readers == 0) {
-			c->changing = true;
-			pthread_mutex_unlock(&l->lock);
-			rc = refresh(s, c, generation);
-			pthread_mutex_lock(&l->lock);
-			/* Not let go of before it is read from. */
-			c->readers++;
-			leave(l, c);
-			*out = c;
-			if (rc == 0)
-				return 0;
-			c->readers--;
-			return -1;
-		}
-		if (wait_free(s) == -1)
-			return -1;
-	}
-}
-
 static int
 find_near(struct search *s)
 {
-	struct csa_store	*store = s->local->store;
-	struct local		*l = s->local;
-	struct cached		*c;
-	uint64_t		 generation;
-	bool			 too_large = false;
-	int			 rc;
+	struct csa_cache		*cache = s->local->cache;
+	const struct csa_cached		*c;
+	bool				 too_large;
+	int				 rc;
 
-	if (store->ops->generation(store, s->ctx, s->scope, &generation,
-	    s->err) == -1)
-		return -1;
-	if (generation == 0)
-		return 0;
-	pthread_mutex_lock(&l->lock);
-	if ((rc = enter(s, generation, &c)) == 0) {
-		pthread_mutex_unlock(&l->lock);
-		if (!(too_large = c->too_large))
-			rc = scan_index(s, c);
-		pthread_mutex_lock(&l->lock);
-		leave(l, c);
-	}
-	pthread_mutex_unlock(&l->lock);
+	rc = csa_cache_enter(cache, s->ctx, s->scope, s->dim, &c, s->err);
+	if (rc != 1)
+		return rc;
+	rc = (too_large = c->too_large) ? 0 : scan_index(s, c);
+	csa_cache_leave(cache, c);
+	/* A long reading of the store is nothing to hold an entry for. */
 	return too_large ? scan_store(s) : rc;
 }
 
@@ -498,14 +245,8 @@ static void
 close_local(struct csa_vectors *v)
 {
 	struct local	*l = (struct local *)v;
-	struct cached	*c;
 
-	while ((c = l->first) != NULL) {
-		l->first = c->next;
-		cached_free(c);
-	}
-	pthread_cond_destroy(&l->free);
-	pthread_mutex_destroy(&l->lock);
+	csa_cache_free(l->cache);
 	free(l->model);
 	free(l);
 }
@@ -523,18 +264,12 @@ static const struct csa_vectors_ops ops = {
 struct csa_vectors *
 csa_vectors_local_open(struct csa_store *store, const char *model)
 {
-	struct local		*l = csa_new(struct local);
-	pthread_condattr_t	 attr;
+	struct local	*l = csa_new(struct local);
 
 	l->vectors.ops = &ops;
 	l->vectors.name = "local";
 	l->store = store;
 	l->model = csa_strdup(model);
-	pthread_mutex_init(&l->lock, NULL);
-	/* Deadlines are of the monotonic clock. */
-	CSA_MUST(pthread_condattr_init(&attr) == 0);
-	CSA_MUST(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-	CSA_MUST(pthread_cond_init(&l->free, &attr) == 0);
-	pthread_condattr_destroy(&attr);
+	l->cache = csa_cache_new(store, model);
 	return &l->vectors;
 }

@@ -17,8 +17,8 @@
 #include "tests/contract/store_fixture.h"
 
 /*
- * Children are forked before the parent has opened a connection: SQLite's do not
- * survive a fork.
+ * Children are forked before the parent has opened a connection: SQLite's do
+ * not survive a fork.
  */
 
 #define CHUNKS	20			/* in a document of these tests */
@@ -75,17 +75,21 @@ collect_acks(int in, bool *acked)
 
 START_TEST(a_killed_writer_loses_nothing_it_acknowledged)
 {
-	bool	 acked[256] = { false };
-	char	 id[32];
-	pid_t	 pid;
-	int	 fd[2];
+	bool		 acked[256] = { false };
+	unsigned char	 first;
+	char		 id[32];
+	pid_t		 pid;
+	int		 fd[2];
 
 	for (int round = 0; round < 10; round++) {
 		ck_assert_int_eq(pipe(fd), 0);
 		if ((pid = fork()) == 0)
 			write_forever(fd[1]);
 		close(fd[1]);
-		sleep_ms(15 + round * 13);
+		/* Not before it is in the midst of it, however slow. */
+		ck_assert_int_eq(read(fd[0], &first, 1), 1);
+		acked[first] = true;
+		sleep_ms(round * 7);
 		kill(pid, SIGKILL);
 		wait_for(pid, SIGKILL);
 		collect_acks(fd[0], acked);
@@ -295,7 +299,7 @@ get_file(size_t *n)
 	return data;
 }
 
-/* Ask it everything; whatever comes of it, nobody dies and nothing goes away. */
+/* Ask it everything: whatever comes of it, nobody dies, nothing goes away. */
 static void
 use_damaged(void)
 {

@@ -1,5 +1,6 @@
 /*
- * store_fixture: a directory that goes away, a store in it, and short ways to ask.
+ * store_fixture: a directory that goes away, a store in it, and short ways to
+ * ask.
  */
 
 #ifndef TESTS_CONTRACT_STORE_FIXTURE_H
@@ -28,8 +29,8 @@ void	fx_remove(void);		/* the directory alone */
 const char *fx_path(const char *bot, const char *tail);
 
 /*
- * Store n chunks "DOC-chunk-I" that each say text and the number I.  Returns what
- * put_document does.
+ * Store n chunks "DOC-chunk-I" that each say text and the number I.  Returns
+ * what put_document does.
  */
 int	fx_put(const struct csa_scope *, const char *doc, size_t n,
 	    const char *text);

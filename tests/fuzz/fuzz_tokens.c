@@ -1,7 +1,8 @@
 /*
- * Text without a character of a script without spaces is cut up exactly as FTS5's
- * `porter unicode61 remove_diacritics 2` does it, whatever its bytes.  All text:
- * tokens rise and lie within the text; a character alone is its own bytes.
+ * Text without a character of a script without spaces is cut up exactly as
+ * FTS5's `porter unicode61 remove_diacritics 2` does it, whatever its
+ * bytes.  All text: tokens rise and lie within the text; a character alone is
+ * its own bytes.
  */
 
 #include "config.h"

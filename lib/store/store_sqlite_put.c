@@ -1,0 +1,333 @@
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/clock.h"
+#include "lib/base/mem.h"
+#include "lib/store/store_sqlite.h"
+
+/* ---- what put_document and check_document share ---- */
+
+/* The document's number, 0 where it is new, or -1. */
+static int64_t
+find_document(struct csa_conn *c, const char *document_id)
+{
+	sqlite3_stmt	*st = csa_stmt(c, CSA_STMT_DOC);
+	int64_t		 doc = 0;
+	int		 rc;
+
+	if (st == NULL)
+		return -1;
+	csa_bind_text(st, 1, document_id);
+	if ((rc = sqlite3_step(st)) == SQLITE_ROW)
+		doc = sqlite3_column_int64(st, 0);
+	return csa_done(st, rc) == -1 ? -1 : doc;
+}
+
+/*
+ * 1 where a chunk's id belongs to another document, with err; 0; -1 for
+ * SQLite's own errors.
+ */
+static int
+find_conflict(struct csa_conn *c, const char *document_id,
+    const struct csa_chunk *chunks, size_t n, struct csa_err *err)
+{
+	sqlite3_stmt	*st = csa_stmt(c, CSA_STMT_DOC_OF_CHUNK);
+	int		 rc, found = 0;
+
+	if (st == NULL)
+		return -1;
+	for (size_t i = 0; i < n && !found; i++) {
+		csa_bind_text(st, 1, chunks[i].id);
+		rc = sqlite3_step(st);
+		if (rc == SQLITE_ROW && strcmp(document_id,
+		    (const char *)sqlite3_column_text(st, 0)) != 0) {
+			csa_fail(err, CSA_ERR_CONFLICT, CSA_SRC_CLIENT,
+			    "the chunk id \"%.128s\" belongs to another "
+			    "document of the bot", chunks[i].id);
+			found = 1;
+		}
+		if (csa_done(st, rc) == -1)
+			return -1;
+	}
+	return found;
+}
+
+static int
+list_ids(struct csa_conn *c, struct csa_arena *arena, int64_t doc,
+    struct csa_ids *ids)
+{
+	sqlite3_stmt	*st = csa_stmt(c, CSA_STMT_DOC_CHUNKS);
+	const char	**more;
+	size_t		 size = 0;
+	int		 rc;
+
+	*ids = (struct csa_ids){ NULL, 0 };
+	if (st == NULL)
+		return -1;
+	sqlite3_bind_int64(st, 1, doc);
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+		if (ids->n == size) {
+			size = size == 0 ? 64 : size * 2;
+			more = csa_arena_array(arena, size, const char *);
+			if (ids->n > 0)
+				memcpy(more, ids->id, ids->n * sizeof(*more));
+			ids->id = more;
+		}
+		ids->id[ids->n++] = csa_arena_strdup(arena,
+		    (const char *)sqlite3_column_text(st, 0));
+	}
+	return csa_done(st, rc);
+}
+
+static int
+by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Keep of ids only those that no chunk has any more. */
+static void
+drop_kept(struct csa_arena *arena, struct csa_ids *ids,
+    const struct csa_chunk *chunks, size_t n)
+{
+	const char	**now = csa_arena_array(arena, n, const char *);
+	size_t		 kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		now[i] = chunks[i].id;
+	if (n > 1)
+		qsort(now, n, sizeof(*now), by_text);
+	for (size_t i = 0; i < ids->n; i++)
+		if (n == 0 || bsearch(&ids->id[i], now, n, sizeof(*now),
+		    by_text) == NULL)
+			ids->id[kept++] = ids->id[i];
+	ids->n = kept;
+}
+
+/* ---- put_document ---- */
+
+struct put {
+	struct csa_conn	*c;
+	const char	*document_id, *metadata, *model;
+	const struct csa_chunk *chunks;
+	size_t		 n;
+	int64_t		 doc;
+	struct csa_ids	 old;
+};
+
+static int
+run_with(struct csa_conn *c, enum csa_stmt which, int64_t v)
+{
+	sqlite3_stmt	*st = csa_stmt(c, which);
+
+	if (st != NULL)
+		sqlite3_bind_int64(st, 1, v);
+	return csa_run(st);
+}
+
+static int
+remove_old(struct put *p)
+{
+	if (p->old.n == 0)
+		return 0;
+	if (run_with(p->c, CSA_STMT_UNINDEX_DOC, p->doc) == -1)
+		return -1;
+	return run_with(p->c, CSA_STMT_DELETE_CHUNKS, p->doc);
+}
+
+static int
+write_document(struct put *p)
+{
+	sqlite3_stmt	*st = csa_stmt(p->c, CSA_STMT_PUT_DOC);
+
+	if (st == NULL)
+		return -1;
+	csa_bind_text(st, 1, p->document_id);
+	csa_bind_text(st, 2, p->metadata);
+	sqlite3_bind_int64(st, 3, csa_wall_ms());
+	if (csa_run(st) == -1)
+		return -1;
+	if (p->doc == 0)
+		p->doc = sqlite3_last_insert_rowid(p->c->db);
+	if (*p->model == '\0')
+		return 0;
+	if ((st = csa_stmt(p->c, CSA_STMT_PUT_MODEL)) != NULL)
+		csa_bind_text(st, 1, p->model);
+	return csa_run(st);
+}
+
+static int
+write_vector(struct put *p, int64_t row, const struct csa_chunk *chunk)
+{
+	sqlite3_stmt	*st = csa_stmt(p->c, CSA_STMT_PUT_VECTOR);
+
+	if (st == NULL)
+		return -1;
+	sqlite3_bind_int64(st, 1, row);
+	csa_bind_text(st, 2, p->model);
+	CSA_MUST(sqlite3_bind_blob64(st, 3, chunk->vec,
+	    chunk->dim * sizeof(float), SQLITE_STATIC) == SQLITE_OK);
+	return csa_run(st);
+}
+
+static int
+index_chunk(struct put *p, int64_t row, const struct csa_chunk *chunk,
+    const char *title)
+{
+	sqlite3_stmt	*st = csa_stmt(p->c, CSA_STMT_INDEX_CHUNK);
+
+	if (st == NULL)
+		return -1;
+	sqlite3_bind_int64(st, 1, row);
+	csa_bind_text(st, 2, title);
+	csa_bind_textn(st, 3, chunk->text, chunk->len);
+	return csa_run(st);
+}
+
+static int
+write_chunk(struct put *p, size_t i)
+{
+	const struct csa_chunk	*chunk = &p->chunks[i];
+	const char		*title = chunk->title;
+	sqlite3_stmt		*st = csa_stmt(p->c, CSA_STMT_PUT_CHUNK);
+	int64_t			 row;
+
+	if (st == NULL)
+		return -1;
+	if (title == NULL)
+		title = "";
+	csa_bind_text(st, 1, chunk->id);
+	sqlite3_bind_int64(st, 2, p->doc);
+	sqlite3_bind_int64(st, 3, (int64_t)i);
+	csa_bind_text(st, 4, title);
+	csa_bind_textn(st, 5, chunk->text, chunk->len);
+	csa_bind_text(st, 6, chunk->metadata);
+	if (csa_run(st) == -1)
+		return -1;
+	row = sqlite3_last_insert_rowid(p->c->db);
+	if (index_chunk(p, row, chunk, title) == -1)
+		return -1;
+	if (chunk->vec == NULL || *p->model == '\0')
+		return 0;
+	return write_vector(p, row, chunk);
+}
+
+/* The generation rises last; whoever sees it sees all of the above. */
+static int
+write_meta(struct put *p)
+{
+	if (run_with(p->c, CSA_STMT_COUNT_CHUNKS, (int64_t)p->n -
+	    (int64_t)p->old.n) == -1)
+		return -1;
+	return run_with(p->c, CSA_STMT_BUMP, csa_wall_ms());
+}
+
+/* 0, 1 with err for a conflict, -1 for SQLite's own errors. */
+static int
+transaction(struct put *p, struct csa_arena *arena, struct csa_err *err)
+{
+	int	 rc;
+
+	if (csa_begin(p->c, true) == -1)
+		return -1;
+	rc = find_conflict(p->c, p->document_id, p->chunks, p->n, err);
+	if (rc != 0)
+		return rc;
+	if ((p->doc = find_document(p->c, p->document_id)) == -1 ||
+	    list_ids(p->c, arena, p->doc, &p->old) == -1 ||
+	    remove_old(p) == -1 || write_document(p) == -1)
+		return -1;
+	for (size_t i = 0; i < p->n; i++)
+		if (write_chunk(p, i) == -1)
+			return -1;
+	return write_meta(p) == -1 ? -1 : csa_commit(p->c);
+}
+
+static int
+put_locked(struct put *p, struct csa_arena *arena, struct csa_err *err)
+{
+	int	 rc = transaction(p, arena, err);
+
+	if (rc == 0) {
+		csa_conn_checkpoint(p->c);
+		return 0;
+	}
+	/* find_conflict has looked at other documents: it is one id twice. */
+	if (rc == -1 && sqlite3_extended_errcode(p->c->db) ==
+	    SQLITE_CONSTRAINT_UNIQUE)
+		csa_fail(err, CSA_ERR_CONFLICT, CSA_SRC_CLIENT,
+		    "a chunk id is given twice");
+	else if (rc == -1)
+		csa_conn_fail(p->c, "store a document", err);
+	csa_rollback(p->c);
+	return -1;
+}
+
+int
+csa_sqlite_put_document(struct csa_store *store, struct csa_ctx *ctx,
+    const struct csa_scope *scope, const char *document_id,
+    const char *metadata, const char *model, const struct csa_chunk *chunks,
+    size_t n, struct csa_ids *stale, struct csa_err *err)
+{
+	struct csa_sqlite	*s = (struct csa_sqlite *)store;
+	struct put		 p = { NULL, document_id, metadata, model,
+				    chunks, n, 0, { NULL, 0 } };
+	int			 rc;
+
+	if (csa_conn_take(s, ctx, scope, true, &p.c, err) != 1)
+		return -1;
+	if ((rc = csa_conn_lock(p.c, err)) == 0) {
+		rc = put_locked(&p, ctx->arena, err);
+		csa_conn_unlock(p.c);
+	}
+	csa_conn_give(s, p.c);
+	if (rc == 0 && stale != NULL) {
+		drop_kept(ctx->arena, &p.old, chunks, n);
+		*stale = p.old;
+	}
+	return rc;
+}
+
+/* ---- check_document ---- */
+
+static int
+check(struct csa_conn *c, struct csa_arena *arena, const char *document_id,
+    const struct csa_chunk *chunks, size_t n, struct csa_ids *old,
+    struct csa_err *err)
+{
+	int64_t	 doc;
+	int	 rc;
+
+	if (csa_begin(c, false) == -1)
+		return -1;
+	rc = find_conflict(c, document_id, chunks, n, err);
+	if (rc != 0)
+		return rc;
+	if ((doc = find_document(c, document_id)) == -1 ||
+	    list_ids(c, arena, doc, old) == -1)
+		return -1;
+	return csa_commit(c);
+}
+
+int
+csa_sqlite_check_document(struct csa_store *store, struct csa_ctx *ctx,
+    const struct csa_scope *scope, const char *document_id,
+    const struct csa_chunk *chunks, size_t n, struct csa_ids *old,
+    struct csa_err *err)
+{
+	struct csa_sqlite	*s = (struct csa_sqlite *)store;
+	struct csa_conn		*c;
+	int			 rc;
+
+	*old = (struct csa_ids){ NULL, 0 };
+	if ((rc = csa_conn_take(s, ctx, scope, false, &c, err)) != 1)
+		return rc;
+	rc = check(c, ctx->arena, document_id, chunks, n, old, err);
+	if (rc == -1)
+		csa_conn_fail(c, "look for a document", err);
+	csa_conn_give(s, c);
+	return rc == 0 ? 0 : -1;
+}
