@@ -9,32 +9,38 @@
 #include "lib/base/arena.h"
 #include "lib/base/mem.h"
 #include "lib/store/store_sqlite.h"
+#include "lib/text/utf8.h"
 
 /* ---- reading ---- */
 
-static const char *
-column(struct csa_arena *arena, sqlite3_stmt *st, int i, size_t *len)
+const char *
+csa_column(struct csa_arena *arena, sqlite3_stmt *st, int i, size_t *len)
 {
-	const unsigned char	*s = sqlite3_column_text(st, i);
+	const char	*s = (const char *)sqlite3_column_text(st, i);
 
-	if (s == NULL)
-		return NULL;
 	*len = (size_t)sqlite3_column_bytes(st, i);
-	return csa_arena_strndup(arena, (const char *)s, *len);
+	if (s == NULL || !csa_utf8_valid(s, *len, NULL))
+		return NULL;
+	return csa_arena_strndup(arena, s, *len);
 }
 
-void
+int
 csa_read_chunk(struct csa_arena *arena, sqlite3_stmt *st,
     struct csa_chunk *out)
 {
 	size_t	 len;
 
 	memset(out, 0, sizeof(*out));
-	out->id = column(arena, st, 0, &len);
-	out->document_id = column(arena, st, 1, &len);
-	out->title = column(arena, st, 2, &len);
-	out->text = column(arena, st, 3, &out->len);
-	out->metadata = column(arena, st, 4, &len);
+	out->document_id = csa_column(arena, st, 1, &len);
+	out->title = csa_column(arena, st, 2, &len);
+	out->text = csa_column(arena, st, 3, &out->len);
+	out->metadata = csa_column(arena, st, 4, &len);
+	if (out->document_id == NULL || out->title == NULL ||
+	    out->text == NULL || (out->metadata == NULL &&
+	    sqlite3_column_type(st, 4) != SQLITE_NULL))
+		return SQLITE_CORRUPT;
+	out->id = csa_column(arena, st, 0, &len);
+	return out->id != NULL ? SQLITE_ROW : SQLITE_CORRUPT;
 }
 
 /* id NULL: by row. */
@@ -55,7 +61,7 @@ read_chunks(struct csa_conn *c, struct csa_arena *arena,
 		else
 			sqlite3_bind_int64(st, 1, row[i]);
 		if ((rc = sqlite3_step(st)) == SQLITE_ROW)
-			csa_read_chunk(arena, st, &out[i]);
+			rc = csa_read_chunk(arena, st, &out[i]);
 		if (csa_done(st, rc) == -1)
 			return -1;
 	}

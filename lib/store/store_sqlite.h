@@ -118,8 +118,18 @@ void	csa_bind_textn(sqlite3_stmt *, int at, const char *s, size_t n);
 int	csa_schema(struct csa_conn *, bool create, struct csa_err *)
 	    CSA_MUSTCHECK;
 
-/* Read the chunk of st's row, which CHUNK_BY_... has selected. */
-void	csa_read_chunk(struct csa_arena *, sqlite3_stmt *, struct csa_chunk *);
+/*
+ * A text of st's row, copied; NULL where there is none, or none that UTF-8
+ * could be: SQLite has no checksums, and hands out what a damaged page says.
+ */
+const char *csa_column(struct csa_arena *, sqlite3_stmt *, int i, size_t *len);
+
+/*
+ * Read the chunk of st's row, which CHUNK_BY_... has selected.  Returns
+ * SQLITE_ROW, or SQLITE_CORRUPT where something is missing.
+ */
+int	csa_read_chunk(struct csa_arena *, sqlite3_stmt *, struct csa_chunk *)
+	    CSA_MUSTCHECK;
 
 /* meta's value of that name: 0 and *v, or -1. */
 int	csa_meta(struct csa_conn *, const char *name, int64_t *v);
@@ -155,7 +165,7 @@ struct csa_ranking {
 	double		 df[CSA_TERMS_MAX];
 	double		 idf[CSA_TERMS_MAX];
 	double		 sum_idf;
-	struct csa_candidate *best;	/* a heap, worst first; sorted at last */
+	struct csa_candidate *best;	/* a heap, worst first */
 	size_t		 nbest, want, size;
 	void		*near;		/* buffers of the positions */
 	struct csa_length *lengths;

@@ -52,6 +52,10 @@ csa_conn_fail(struct csa_conn *c, const char *doing, struct csa_err *err)
 	/* Whatever it was, the next request starts with a file just opened. */
 	c->broken = true;
 	csa_fail(err, CSA_ERR_STORE_UNAVAILABLE, CSA_SRC_STORE, NULL);
+	/* SQLite is content with what we are not. */
+	if (kind == SQLITE_OK || kind == SQLITE_ROW || kind == SQLITE_DONE)
+		return csa_fail_detail(err, "%s: %s: the file is damaged",
+		    c->path, doing);
 	return csa_fail_detail(err, "%s: %s: %s (%d)", c->path, doing,
 	    sqlite3_errmsg(c->db), rc);
 }

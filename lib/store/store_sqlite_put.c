@@ -35,6 +35,7 @@ find_conflict(struct csa_conn *c, const char *document_id,
     const struct csa_chunk *chunks, size_t n, struct csa_err *err)
 {
 	sqlite3_stmt	*st = csa_stmt(c, CSA_STMT_DOC_OF_CHUNK);
+	const char	*owner;
 	int		 rc, found = 0;
 
 	if (st == NULL)
@@ -42,8 +43,11 @@ find_conflict(struct csa_conn *c, const char *document_id,
 	for (size_t i = 0; i < n && !found; i++) {
 		csa_bind_text(st, 1, chunks[i].id);
 		rc = sqlite3_step(st);
-		if (rc == SQLITE_ROW && strcmp(document_id,
-		    (const char *)sqlite3_column_text(st, 0)) != 0) {
+		owner = rc == SQLITE_ROW ?
+		    (const char *)sqlite3_column_text(st, 0) : document_id;
+		if (owner == NULL)
+			rc = SQLITE_CORRUPT;
+		else if (strcmp(document_id, owner) != 0) {
 			csa_fail(err, CSA_ERR_CONFLICT, CSA_SRC_CLIENT,
 			    "the chunk id \"%.128s\" belongs to another "
 			    "document of the bot", chunks[i].id);
@@ -60,8 +64,8 @@ list_ids(struct csa_conn *c, struct csa_arena *arena, int64_t doc,
     struct csa_ids *ids)
 {
 	sqlite3_stmt	*st = csa_stmt(c, CSA_STMT_DOC_CHUNKS);
-	const char	**more;
-	size_t		 size = 0;
+	const char	**more, *id;
+	size_t		 size = 0, len;
 	int		 rc;
 
 	*ids = (struct csa_ids){ NULL, 0 };
@@ -76,8 +80,12 @@ list_ids(struct csa_conn *c, struct csa_arena *arena, int64_t doc,
 				memcpy(more, ids->id, ids->n * sizeof(*more));
 			ids->id = more;
 		}
-		ids->id[ids->n++] = csa_arena_strdup(arena,
-		    (const char *)sqlite3_column_text(st, 0));
+		id = csa_column(arena, st, 0, &len);
+		if (id == NULL) {
+			rc = SQLITE_CORRUPT;
+			break;
+		}
+		ids->id[ids->n++] = id;
 	}
 	return csa_done(st, rc);
 }

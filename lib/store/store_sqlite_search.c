@@ -115,7 +115,7 @@ read_hit(struct csa_conn *c, struct csa_arena *arena,
 		return -1;
 	sqlite3_bind_int64(st, 1, best->row);
 	if ((rc = sqlite3_step(st)) == SQLITE_ROW)
-		csa_read_chunk(arena, st, &hit->chunk);
+		rc = csa_read_chunk(arena, st, &hit->chunk);
 	hit->bm25 = best->bm25;
 	hit->score = best->score;
 	/* The index knows a row that is not there: a damaged file. */

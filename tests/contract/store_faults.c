@@ -353,7 +353,7 @@ END_TEST
 START_TEST(bears_flipped_bytes)
 {
 	const char	*s = getenv("CSA_TEST_IMAGES");
-	int		 images = s != NULL ? atoi(s) : 60;
+	int		 images = s != NULL ? atoi(s) : 150;
 	char		*data, *copy;
 	size_t		 n;
 
@@ -374,6 +374,27 @@ START_TEST(bears_flipped_bytes)
 	}
 	free(copy);
 	free(data);
+}
+END_TEST
+
+/* What no client could have stored. */
+START_TEST(believes_no_text_that_is_not_utf8)
+{
+	const char *const	 ids[] = { "d-chunk-7" };
+	struct csa_chunk	 got;
+	struct csa_ids		 old;
+
+	make_file();
+	run_sql("UPDATE chunks SET text = CAST(x'ff41' AS TEXT)"
+	    " WHERE id = 'd-chunk-7'");
+	assert_unavailable(store->ops->chunks(store, &ctx, &one, ids, 1, &got,
+	    &err));
+	ck_assert_ptr_nonnull(strstr(err.detail, "damaged"));
+	run_sql("UPDATE chunks SET text = 'ok', id = CAST(x'ff' AS TEXT)"
+	    " WHERE id = 'd-chunk-7'");
+	assert_unavailable(store->ops->check_document(store, &ctx, &one, "d",
+	    NULL, 0, &old, &err));
+	assert_unavailable(fx_put(&one, "d", 1, "plum"));
 }
 END_TEST
 
@@ -559,6 +580,7 @@ fx_faults(void)
 	tcase_add_test(tc, refuses_a_stranger_s_file);
 	tcase_add_test(tc, bears_a_file_cut_short);
 	tcase_add_test(tc, bears_flipped_bytes);
+	tcase_add_test(tc, believes_no_text_that_is_not_utf8);
 	tcase_add_test(tc, an_empty_file_is_no_store_yet);
 	tcase_add_test(tc, says_so_where_it_may_not_write);
 	tcase_add_test(tc, refuses_a_directory_it_cannot_use);
