@@ -45,7 +45,7 @@ csa_read_chunk(struct csa_arena *arena, sqlite3_stmt *st,
 
 /* id NULL: by row. */
 static int
-read_chunks(struct csa_conn *c, struct csa_arena *arena,
+read_chunks(struct csa_db *c, struct csa_arena *arena,
     const char *const *id, const int64_t *row, size_t n,
     struct csa_chunk *out)
 {
@@ -74,18 +74,18 @@ chunks_of(struct csa_store *store, struct csa_ctx *ctx,
     size_t n, struct csa_chunk *out, struct csa_err *err)
 {
 	struct csa_sqlite	*s = (struct csa_sqlite *)store;
-	struct csa_conn		*c;
+	struct csa_db		*c;
 	int			 rc;
 
 	if (n == 0)
 		return 0;
 	memset(out, 0, n * sizeof(*out));
-	if ((rc = csa_conn_take(s, ctx, scope, false, &c, err)) != 1)
+	if ((rc = csa_db_take(s, ctx, scope, false, &c, err)) != 1)
 		return rc;
 	rc = read_chunks(c, ctx->arena, id, row, n, out);
 	if (rc == -1)
-		csa_conn_fail(c, "read chunks", err);
-	csa_conn_give(s, c);
+		csa_db_fail(c, "read chunks", err);
+	csa_db_give(s, c);
 	return rc;
 }
 
@@ -110,18 +110,18 @@ generation(struct csa_store *store, struct csa_ctx *ctx,
     const struct csa_scope *scope, uint64_t *generation_, struct csa_err *err)
 {
 	struct csa_sqlite	*s = (struct csa_sqlite *)store;
-	struct csa_conn		*c;
+	struct csa_db		*c;
 	int64_t			 v = 0;
 	int			 rc;
 
 	*generation_ = 0;
-	if ((rc = csa_conn_take(s, ctx, scope, false, &c, err)) != 1)
+	if ((rc = csa_db_take(s, ctx, scope, false, &c, err)) != 1)
 		return rc;
 	rc = csa_meta(c, "generation", &v);
 	if (rc == -1)
-		csa_conn_fail(c, "read the generation", err);
+		csa_db_fail(c, "read the generation", err);
 	*generation_ = (uint64_t)v;
-	csa_conn_give(s, c);
+	csa_db_give(s, c);
 	return rc;
 }
 

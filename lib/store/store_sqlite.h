@@ -34,8 +34,8 @@ enum csa_stmt {
 struct csa_ranking;
 
 /* One open file; serves one thread at a time. */
-struct csa_conn {
-	struct csa_conn	*next;		/* in the pool, last used first */
+struct csa_db {
+	struct csa_db	*next;		/* in the pool, last used first */
 	char		*path;
 	dev_t		 dev;		/* of the file when it was opened, so */
 	ino_t		 ino;		/* another in its place is noticed */
@@ -53,27 +53,27 @@ struct csa_sqlite {
 	char		*dir;
 	long		 keep;		/* idle connections, at most */
 	pthread_mutex_t	 mutex;		/* of the next two */
-	struct csa_conn	*idle;
+	struct csa_db	*idle;
 	long		 nidle;
 };
 
 /*
  * The scope's connection: 1, 0 where the bot has no file and create is false,
- * or -1.  It must go back with csa_conn_give.
+ * or -1.  It must go back with csa_db_give.
  */
-int	csa_conn_take(struct csa_sqlite *, struct csa_ctx *,
-	    const struct csa_scope *, bool create, struct csa_conn **,
+int	csa_db_take(struct csa_sqlite *, struct csa_ctx *,
+	    const struct csa_scope *, bool create, struct csa_db **,
 	    struct csa_err *) CSA_MUSTCHECK;
-void	csa_conn_give(struct csa_sqlite *, struct csa_conn *);
+void	csa_db_give(struct csa_sqlite *, struct csa_db *);
 
 /*
  * The file at path, in dir or in a directory of it.  1 and *out, 0 where it is
  * empty and create is false, -1.
  */
-int	csa_conn_open(const char *dir, const char *path, bool create,
-	    int64_t deadline, struct csa_conn **out, struct csa_err *)
+int	csa_db_open(const char *dir, const char *path, bool create,
+	    int64_t deadline, struct csa_db **out, struct csa_err *)
 	    CSA_MUSTCHECK;
-void	csa_conn_close(struct csa_conn *);
+void	csa_db_close(struct csa_db *);
 
 /* data_dir/bots, made where it is missing, and no connection yet.  0 or -1. */
 int	csa_pool_init(struct csa_sqlite *, const char *data_dir, long keep,
@@ -85,26 +85,26 @@ void	csa_pool_fini(struct csa_sqlite *);
  * or checkpoints.  SQLite before 3.51.3 can corrupt a WAL that two connections
  * commit to and checkpoint at the same moment.  Waits until the deadline.
  */
-int	csa_conn_lock(struct csa_conn *, struct csa_err *) CSA_MUSTCHECK;
-void	csa_conn_unlock(struct csa_conn *);
+int	csa_db_lock(struct csa_db *, struct csa_err *) CSA_MUSTCHECK;
+void	csa_db_unlock(struct csa_db *);
 
 /* With the lock held, after a commit: shorten the WAL where it has grown. */
-void	csa_conn_checkpoint(struct csa_conn *);
+void	csa_db_checkpoint(struct csa_db *);
 
 /* The statement, ready to be bound; NULL where it can't be prepared. */
-sqlite3_stmt *csa_stmt(struct csa_conn *, enum csa_stmt);
+sqlite3_stmt *csa_stmt(struct csa_db *, enum csa_stmt);
 /* Step once and reset: 0, or -1 for anything but SQLITE_DONE and SQLITE_ROW. */
 int	csa_run(sqlite3_stmt *);	/* NULL gives -1 */
 /* Let go of a statement; returns -1 where the step before had failed. */
 int	csa_done(sqlite3_stmt *, int rc);
 
 /* BEGIN, and whatever ends it; none of them touches err. */
-int	csa_begin(struct csa_conn *, bool write);
-int	csa_commit(struct csa_conn *);
-void	csa_rollback(struct csa_conn *);
+int	csa_begin(struct csa_db *, bool write);
+int	csa_commit(struct csa_db *);
+void	csa_rollback(struct csa_db *);
 
 /* Say in err what SQLite's last error means, or errno.  They return -1. */
-int	csa_conn_fail(struct csa_conn *, const char *doing, struct csa_err *);
+int	csa_db_fail(struct csa_db *, const char *doing, struct csa_err *);
 int	csa_fail_errno(const char *path, const char *doing, struct csa_err *);
 
 /* Bind what lives until the statement is reset. */
@@ -115,7 +115,7 @@ void	csa_bind_textn(sqlite3_stmt *, int at, const char *s, size_t n);
  * Bring the file to this program's schema.  1, 0 where it is empty and create
  * is false, -1 (a newer schema, a foreign file, an SQLite error).
  */
-int	csa_schema(struct csa_conn *, bool create, struct csa_err *)
+int	csa_schema(struct csa_db *, bool create, struct csa_err *)
 	    CSA_MUSTCHECK;
 
 /*
@@ -132,7 +132,7 @@ int	csa_read_chunk(struct csa_arena *, sqlite3_stmt *, struct csa_chunk *)
 	    CSA_MUSTCHECK;
 
 /* meta's value of that name: 0 and *v, or -1. */
-int	csa_meta(struct csa_conn *, const char *name, int64_t *v);
+int	csa_meta(struct csa_db *, const char *name, int64_t *v);
 
 /* ---- ranking ---- */
 
@@ -172,14 +172,14 @@ struct csa_ranking {
 };
 
 /* Make csa_rank known to the connection.  Returns an SQLite code. */
-int	csa_rank_register(struct csa_conn *);
-void	csa_rank_free(struct csa_conn *);
+int	csa_rank_register(struct csa_db *);
+void	csa_rank_free(struct csa_db *);
 
 /* Before MATCH: forget the last question, keep the want best of this one. */
-void	csa_rank_start(struct csa_conn *, int nterms, size_t want);
+void	csa_rank_start(struct csa_db *, int nterms, size_t want);
 /* After it: best first.  idf and df are those of n chunks without any match
  * where no row has passed. */
-void	csa_rank_finish(struct csa_conn *, int64_t n);
+void	csa_rank_finish(struct csa_db *, int64_t n);
 
 /* The parts of the driver, for its table. */
 int	csa_sqlite_put_document(struct csa_store *, struct csa_ctx *,

@@ -39,7 +39,7 @@ static const char *const sql[CSA_STMT__MAX] = {
 /* ---- errors ---- */
 
 int
-csa_conn_fail(struct csa_conn *c, const char *doing, struct csa_err *err)
+csa_db_fail(struct csa_db *c, const char *doing, struct csa_err *err)
 {
 	int	 rc = sqlite3_extended_errcode(c->db);
 	int	 kind = rc & 0xff;
@@ -81,7 +81,7 @@ sleep_us(long us)
 }
 
 static int
-open_lock(struct csa_conn *c)
+open_lock(struct csa_db *c)
 {
 	char	 path[PATH_MAX];
 
@@ -98,7 +98,7 @@ open_lock(struct csa_conn *c)
  * has no time limit of its own, hence the asking again.
  */
 int
-csa_conn_lock(struct csa_conn *c, struct csa_err *err)
+csa_db_lock(struct csa_db *c, struct csa_err *err)
 {
 	long	 us = 50;
 
@@ -120,13 +120,13 @@ csa_conn_lock(struct csa_conn *c, struct csa_err *err)
 }
 
 void
-csa_conn_unlock(struct csa_conn *c)
+csa_db_unlock(struct csa_db *c)
 {
 	(void)flock(c->lock, LOCK_UN);
 }
 
 void
-csa_conn_checkpoint(struct csa_conn *c)
+csa_db_checkpoint(struct csa_db *c)
 {
 	int64_t	 deadline = c->deadline;
 	bool	 cut = c->wal_pages >= WAL_CUT;
@@ -149,7 +149,7 @@ csa_conn_checkpoint(struct csa_conn *c)
 static int
 on_busy(void *arg, int times)
 {
-	struct csa_conn	*c = arg;
+	struct csa_db	*c = arg;
 
 	(void)times;
 	if (csa_left_ms(c->deadline) == 0)
@@ -161,7 +161,7 @@ on_busy(void *arg, int times)
 static int
 on_progress(void *arg)
 {
-	struct csa_conn	*c = arg;
+	struct csa_db	*c = arg;
 
 	return csa_left_ms(c->deadline) == 0;
 }
@@ -169,7 +169,7 @@ on_progress(void *arg)
 static int
 on_commit(void *arg, sqlite3 *db, const char *name, int pages)
 {
-	struct csa_conn	*c = arg;
+	struct csa_db	*c = arg;
 
 	(void)db;
 	(void)name;
@@ -180,7 +180,7 @@ on_commit(void *arg, sqlite3 *db, const char *name, int pages)
 /* ---- statements ---- */
 
 sqlite3_stmt *
-csa_stmt(struct csa_conn *c, enum csa_stmt which)
+csa_stmt(struct csa_db *c, enum csa_stmt which)
 {
 	if (c->st[which] == NULL && sqlite3_prepare_v3(c->db, sql[which], -1,
 	    SQLITE_PREPARE_PERSISTENT, &c->st[which], NULL) != SQLITE_OK)
@@ -202,20 +202,20 @@ csa_run(sqlite3_stmt *st)
 }
 
 int
-csa_begin(struct csa_conn *c, bool write)
+csa_begin(struct csa_db *c, bool write)
 {
 	return csa_run(csa_stmt(c, write ? CSA_STMT_BEGIN_WRITE :
 	    CSA_STMT_BEGIN_READ));
 }
 
 int
-csa_commit(struct csa_conn *c)
+csa_commit(struct csa_db *c)
 {
 	return csa_run(csa_stmt(c, CSA_STMT_COMMIT));
 }
 
 void
-csa_rollback(struct csa_conn *c)
+csa_rollback(struct csa_db *c)
 {
 	/* After some errors SQLite has done it by itself. */
 	if (sqlite3_get_autocommit(c->db))
@@ -241,7 +241,7 @@ csa_bind_text(sqlite3_stmt *st, int at, const char *s)
 }
 
 int
-csa_meta(struct csa_conn *c, const char *name, int64_t *v)
+csa_meta(struct csa_db *c, const char *name, int64_t *v)
 {
 	sqlite3_stmt	*st = csa_stmt(c, CSA_STMT_META);
 	int		 rc;
@@ -258,7 +258,7 @@ csa_meta(struct csa_conn *c, const char *name, int64_t *v)
 /* ---- opening ---- */
 
 void
-csa_conn_close(struct csa_conn *c)
+csa_db_close(struct csa_db *c)
 {
 	for (int i = 0; i < CSA_STMT__MAX; i++)
 		sqlite3_finalize(c->st[i]);
@@ -288,7 +288,7 @@ add_encoded(struct csa_buf *b, const char *path, const char *tail)
  * that all of SQLite's locks on it in this process would be gone.
  */
 static int
-open_file(struct csa_conn *c, bool create)
+open_file(struct csa_db *c, bool create)
 {
 	struct csa_buf	 uri;
 	int		 rc;
@@ -322,7 +322,7 @@ static const char settings[] =
     "PRAGMA temp_store = MEMORY;";
 
 static int
-set_up(struct csa_conn *c)
+set_up(struct csa_db *c)
 {
 	static const struct { int op, on; } flags[] = {
 		{ SQLITE_DBCONFIG_DEFENSIVE, 1 },
@@ -349,10 +349,10 @@ set_up(struct csa_conn *c)
 	return 0;
 }
 
-static struct csa_conn *
+static struct csa_db *
 conn_new(const char *path, int64_t deadline)
 {
-	struct csa_conn	*c = csa_new(struct csa_conn);
+	struct csa_db	*c = csa_new(struct csa_db);
 
 	c->path = csa_strdup(path);
 	c->lock = -1;
@@ -384,10 +384,10 @@ make_directory(const char *dir, const char *path, struct csa_err *err)
 }
 
 int
-csa_conn_open(const char *dir, const char *path, bool create,
-    int64_t deadline, struct csa_conn **out, struct csa_err *err)
+csa_db_open(const char *dir, const char *path, bool create,
+    int64_t deadline, struct csa_db **out, struct csa_err *err)
 {
-	struct csa_conn	*c;
+	struct csa_db	*c;
 	struct stat	 sb;
 	int		 rc = -1;
 
@@ -397,7 +397,7 @@ csa_conn_open(const char *dir, const char *path, bool create,
 	if (create && open_lock(c) == -1)
 		csa_fail_errno(path, "make its lock", err);
 	else if (open_file(c, create) == -1 || set_up(c) == -1)
-		csa_conn_fail(c, "open", err);
+		csa_db_fail(c, "open", err);
 	else if ((rc = csa_schema(c, create, err)) == 1) {
 		if (stat(path, &sb) == -1)
 			rc = csa_fail_errno(path, "stat", err);
@@ -407,6 +407,6 @@ csa_conn_open(const char *dir, const char *path, bool create,
 	if (rc == 1)
 		*out = c;
 	else
-		csa_conn_close(c);
+		csa_db_close(c);
 	return rc;
 }

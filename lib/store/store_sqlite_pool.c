@@ -71,10 +71,10 @@ path_of(struct csa_sqlite *s, struct csa_ctx *ctx,
 	    scope->bot);
 }
 
-static struct csa_conn *
+static struct csa_db *
 find_idle(struct csa_sqlite *s, const char *path)
 {
-	struct csa_conn	**at, *c = NULL;
+	struct csa_db	**at, *c = NULL;
 
 	pthread_mutex_lock(&s->mutex);
 	for (at = &s->idle; *at != NULL; at = &(*at)->next)
@@ -89,12 +89,12 @@ find_idle(struct csa_sqlite *s, const char *path)
 }
 
 int
-csa_conn_take(struct csa_sqlite *s, struct csa_ctx *ctx,
-    const struct csa_scope *scope, bool create, struct csa_conn **out,
+csa_db_take(struct csa_sqlite *s, struct csa_ctx *ctx,
+    const struct csa_scope *scope, bool create, struct csa_db **out,
     struct csa_err *err)
 {
 	const char	*path = path_of(s, ctx, scope);
-	struct csa_conn	*c;
+	struct csa_db	*c;
 	struct stat	 sb;
 	int		 there;
 
@@ -111,18 +111,18 @@ csa_conn_take(struct csa_sqlite *s, struct csa_ctx *ctx,
 			*out = c;
 			return 1;
 		}
-		csa_conn_close(c);
+		csa_db_close(c);
 	}
 	if (there == -1 && !create)
 		return 0;
-	return csa_conn_open(s->dir, path, create, ctx->deadline, out, err);
+	return csa_db_open(s->dir, path, create, ctx->deadline, out, err);
 }
 
 /* Take the one that was not used for longest out of the pool, if it is full. */
-static struct csa_conn *
+static struct csa_db *
 surplus(struct csa_sqlite *s)
 {
-	struct csa_conn	**at = &s->idle, *c;
+	struct csa_db	**at = &s->idle, *c;
 
 	if (s->nidle <= s->keep)
 		return NULL;
@@ -135,15 +135,15 @@ surplus(struct csa_sqlite *s)
 }
 
 void
-csa_conn_give(struct csa_sqlite *s, struct csa_conn *c)
+csa_db_give(struct csa_sqlite *s, struct csa_db *c)
 {
-	struct csa_conn	*old;
+	struct csa_db	*old;
 
 	/* Nothing that was begun may be left for the next one who takes it. */
 	csa_rollback(c);
 	c->deadline = INT64_MAX;
 	if (c->broken) {
-		csa_conn_close(c);
+		csa_db_close(c);
 		return;
 	}
 	pthread_mutex_lock(&s->mutex);
@@ -153,7 +153,7 @@ csa_conn_give(struct csa_sqlite *s, struct csa_conn *c)
 	old = surplus(s);
 	pthread_mutex_unlock(&s->mutex);
 	if (old != NULL)
-		csa_conn_close(old);
+		csa_db_close(old);
 }
 
 /* ---- the store ---- */
@@ -192,11 +192,11 @@ csa_pool_init(struct csa_sqlite *s, const char *data_dir, long keep,
 void
 csa_pool_fini(struct csa_sqlite *s)
 {
-	struct csa_conn	*c;
+	struct csa_db	*c;
 
 	while ((c = s->idle) != NULL) {
 		s->idle = c->next;
-		csa_conn_close(c);
+		csa_db_close(c);
 	}
 	pthread_mutex_destroy(&s->mutex);
 	free(s->dir);

@@ -12,7 +12,7 @@
 
 /* The document's number, 0 where it is new, or -1. */
 static int64_t
-find_document(struct csa_conn *c, const char *document_id)
+find_document(struct csa_db *c, const char *document_id)
 {
 	sqlite3_stmt	*st = csa_stmt(c, CSA_STMT_DOC);
 	int64_t		 doc = 0;
@@ -31,7 +31,7 @@ find_document(struct csa_conn *c, const char *document_id)
  * SQLite's own errors.
  */
 static int
-find_conflict(struct csa_conn *c, const char *document_id,
+find_conflict(struct csa_db *c, const char *document_id,
     const struct csa_chunk *chunks, size_t n, struct csa_err *err)
 {
 	sqlite3_stmt	*st = csa_stmt(c, CSA_STMT_DOC_OF_CHUNK);
@@ -60,7 +60,7 @@ find_conflict(struct csa_conn *c, const char *document_id,
 }
 
 static int
-list_ids(struct csa_conn *c, struct csa_arena *arena, int64_t doc,
+list_ids(struct csa_db *c, struct csa_arena *arena, int64_t doc,
     struct csa_ids *ids)
 {
 	sqlite3_stmt	*st = csa_stmt(c, CSA_STMT_DOC_CHUNKS);
@@ -118,7 +118,7 @@ drop_kept(struct csa_arena *arena, struct csa_ids *ids,
 /* ---- put_document ---- */
 
 struct put {
-	struct csa_conn	*c;
+	struct csa_db	*c;
 	const char	*document_id, *metadata, *model;
 	const struct csa_chunk *chunks;
 	size_t		 n;
@@ -127,7 +127,7 @@ struct put {
 };
 
 static int
-run_with(struct csa_conn *c, enum csa_stmt which, int64_t v)
+run_with(struct csa_db *c, enum csa_stmt which, int64_t v)
 {
 	sqlite3_stmt	*st = csa_stmt(c, which);
 
@@ -260,7 +260,7 @@ put_locked(struct put *p, struct csa_arena *arena, struct csa_err *err)
 	int	 rc = transaction(p, arena, err);
 
 	if (rc == 0) {
-		csa_conn_checkpoint(p->c);
+		csa_db_checkpoint(p->c);
 		return 0;
 	}
 	/* find_conflict has looked at other documents: it is one id twice. */
@@ -269,7 +269,7 @@ put_locked(struct put *p, struct csa_arena *arena, struct csa_err *err)
 		csa_fail(err, CSA_ERR_CONFLICT, CSA_SRC_CLIENT,
 		    "a chunk id is given twice");
 	else if (rc == -1)
-		csa_conn_fail(p->c, "store a document", err);
+		csa_db_fail(p->c, "store a document", err);
 	csa_rollback(p->c);
 	return -1;
 }
@@ -285,13 +285,13 @@ csa_sqlite_put_document(struct csa_store *store, struct csa_ctx *ctx,
 				    chunks, n, 0, { NULL, 0 } };
 	int			 rc;
 
-	if (csa_conn_take(s, ctx, scope, true, &p.c, err) != 1)
+	if (csa_db_take(s, ctx, scope, true, &p.c, err) != 1)
 		return -1;
-	if ((rc = csa_conn_lock(p.c, err)) == 0) {
+	if ((rc = csa_db_lock(p.c, err)) == 0) {
 		rc = put_locked(&p, ctx->arena, err);
-		csa_conn_unlock(p.c);
+		csa_db_unlock(p.c);
 	}
-	csa_conn_give(s, p.c);
+	csa_db_give(s, p.c);
 	if (rc == 0 && stale != NULL) {
 		drop_kept(ctx->arena, &p.old, chunks, n);
 		*stale = p.old;
@@ -302,7 +302,7 @@ csa_sqlite_put_document(struct csa_store *store, struct csa_ctx *ctx,
 /* ---- check_document ---- */
 
 static int
-check(struct csa_conn *c, struct csa_arena *arena, const char *document_id,
+check(struct csa_db *c, struct csa_arena *arena, const char *document_id,
     const struct csa_chunk *chunks, size_t n, struct csa_ids *old,
     struct csa_err *err)
 {
@@ -327,15 +327,15 @@ csa_sqlite_check_document(struct csa_store *store, struct csa_ctx *ctx,
     struct csa_err *err)
 {
 	struct csa_sqlite	*s = (struct csa_sqlite *)store;
-	struct csa_conn		*c;
+	struct csa_db		*c;
 	int			 rc;
 
 	*old = (struct csa_ids){ NULL, 0 };
-	if ((rc = csa_conn_take(s, ctx, scope, false, &c, err)) != 1)
+	if ((rc = csa_db_take(s, ctx, scope, false, &c, err)) != 1)
 		return rc;
 	rc = check(c, ctx->arena, document_id, chunks, n, old, err);
 	if (rc == -1)
-		csa_conn_fail(c, "look for a document", err);
-	csa_conn_give(s, c);
+		csa_db_fail(c, "look for a document", err);
+	csa_db_give(s, c);
 	return rc == 0 ? 0 : -1;
 }

@@ -316,7 +316,7 @@ rank_row(const Fts5ExtensionApi *api, Fts5Context *fts,
 /* ---- before and after ---- */
 
 int
-csa_rank_register(struct csa_conn *c)
+csa_rank_register(struct csa_db *c)
 {
 	fts5_api	*api = csa_fts5_api(c->db);
 
@@ -329,7 +329,7 @@ csa_rank_register(struct csa_conn *c)
 }
 
 void
-csa_rank_free(struct csa_conn *c)
+csa_rank_free(struct csa_db *c)
 {
 	struct places	*p;
 
@@ -345,7 +345,7 @@ csa_rank_free(struct csa_conn *c)
 }
 
 void
-csa_rank_start(struct csa_conn *c, int nterms, size_t want)
+csa_rank_start(struct csa_db *c, int nterms, size_t want)
 {
 	struct csa_ranking	*r = c->rank;
 
@@ -368,7 +368,7 @@ by_score(const void *a, const void *b)
 }
 
 void
-csa_rank_finish(struct csa_conn *c, int64_t n)
+csa_rank_finish(struct csa_db *c, int64_t n)
 {
 	struct csa_ranking	*r = c->rank;
 	double			 top = 0;

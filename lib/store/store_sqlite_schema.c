@@ -57,7 +57,7 @@ static const char *const migrations[] = {
 #define SCHEMA_VERSION	((int)CSA_NITEMS(migrations))
 
 static int
-pragma(struct csa_conn *c, const char *sql, int *v)
+pragma(struct csa_db *c, const char *sql, int *v)
 {
 	sqlite3_stmt	*st;
 	int		 rc;
@@ -72,7 +72,7 @@ pragma(struct csa_conn *c, const char *sql, int *v)
 }
 
 static int
-migrate(struct csa_conn *c, int from)
+migrate(struct csa_db *c, int from)
 {
 	char	 set[96];
 
@@ -91,32 +91,32 @@ migrate(struct csa_conn *c, int from)
 
 /* Another process may have done it while this one waited for the lock. */
 static int
-migrate_locked(struct csa_conn *c, struct csa_err *err)
+migrate_locked(struct csa_db *c, struct csa_err *err)
 {
 	int	 v, rc = -1;
 
-	if (csa_conn_lock(c, err) == -1)
+	if (csa_db_lock(c, err) == -1)
 		return -1;
 	if (sqlite3_exec(c->db, "PRAGMA journal_mode = WAL", NULL, NULL,
 	    NULL) == SQLITE_OK && pragma(c, "PRAGMA user_version", &v) == 0 &&
 	    (v >= SCHEMA_VERSION || migrate(c, v) == 0))
 		rc = 0;
 	if (rc == -1) {
-		csa_conn_fail(c, "make the tables", err);
+		csa_db_fail(c, "make the tables", err);
 		csa_rollback(c);
 	}
-	csa_conn_unlock(c);
+	csa_db_unlock(c);
 	return rc;
 }
 
 int
-csa_schema(struct csa_conn *c, bool create, struct csa_err *err)
+csa_schema(struct csa_db *c, bool create, struct csa_err *err)
 {
 	int	 v, id;
 
 	if (pragma(c, "PRAGMA user_version", &v) == -1 ||
 	    pragma(c, "PRAGMA application_id", &id) == -1)
-		return csa_conn_fail(c, "open", err);
+		return csa_db_fail(c, "open", err);
 	if (v == SCHEMA_VERSION && id == APPLICATION_ID)
 		return 1;
 	if (v < 0 || v > SCHEMA_VERSION || (v != 0 && id != APPLICATION_ID)) {

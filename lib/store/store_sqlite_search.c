@@ -91,7 +91,7 @@ match_of(struct csa_arena *arena, const struct csa_term *terms, size_t n)
 }
 
 static int
-match(struct csa_conn *c, const char *words)
+match(struct csa_db *c, const char *words)
 {
 	sqlite3_stmt	*st = csa_stmt(c, CSA_STMT_MATCH);
 	int		 rc;
@@ -105,7 +105,7 @@ match(struct csa_conn *c, const char *words)
 }
 
 static int
-read_hit(struct csa_conn *c, struct csa_arena *arena,
+read_hit(struct csa_db *c, struct csa_arena *arena,
     const struct csa_candidate *best, struct csa_text_hit *hit)
 {
 	sqlite3_stmt	*st = csa_stmt(c, CSA_STMT_CHUNK_BY_ROW);
@@ -136,7 +136,7 @@ report_terms(const struct csa_ranking *r, struct csa_text_result *out)
 
 /* In one read transaction: the ranking and the texts are of one generation. */
 static int
-run(struct csa_conn *c, struct csa_arena *arena, size_t k,
+run(struct csa_db *c, struct csa_arena *arena, size_t k,
     struct csa_text_result *out)
 {
 	int64_t	 chunks;
@@ -163,17 +163,17 @@ csa_sqlite_search(struct csa_store *store, struct csa_ctx *ctx,
     struct csa_text_result *out, struct csa_err *err)
 {
 	struct csa_sqlite	*s = (struct csa_sqlite *)store;
-	struct csa_conn		*c;
+	struct csa_db		*c;
 	int			 rc;
 
 	memset(out, 0, sizeof(*out));
 	out->nterms = terms_of(ctx->arena, question, &out->terms);
-	if ((rc = csa_conn_take(s, ctx, scope, false, &c, err)) != 1)
+	if ((rc = csa_db_take(s, ctx, scope, false, &c, err)) != 1)
 		return rc;
 	rc = 0;
 	if (out->nterms > 0 && k > 0 &&
 	    run(c, ctx->arena, k, out) == -1)
-		rc = csa_conn_fail(c, "search", err);
-	csa_conn_give(s, c);
+		rc = csa_db_fail(c, "search", err);
+	csa_db_give(s, c);
 	return rc;
 }

@@ -32,7 +32,7 @@ read_vec(struct aligned *a, sqlite3_stmt *st, int column, size_t *dim)
 }
 
 static int
-scan(struct csa_conn *c, const char *model, int64_t after,
+scan(struct csa_db *c, const char *model, int64_t after,
     bool (*each)(void *, const struct csa_stored_vec *), void *arg)
 {
 	sqlite3_stmt		*st = csa_stmt(c, CSA_STMT_VECTORS_AFTER);
@@ -61,19 +61,19 @@ csa_sqlite_scan_vectors(struct csa_store *store, struct csa_ctx *ctx,
     struct csa_err *err)
 {
 	struct csa_sqlite	*s = (struct csa_sqlite *)store;
-	struct csa_conn		*c;
+	struct csa_db		*c;
 	int			 rc;
 
-	if ((rc = csa_conn_take(s, ctx, scope, false, &c, err)) != 1)
+	if ((rc = csa_db_take(s, ctx, scope, false, &c, err)) != 1)
 		return rc;
 	if ((rc = scan(c, model, after, each, arg)) == -1)
-		csa_conn_fail(c, "read the vectors", err);
-	csa_conn_give(s, c);
+		csa_db_fail(c, "read the vectors", err);
+	csa_db_give(s, c);
 	return rc;
 }
 
 static int
-list_rows(struct csa_conn *c, const char *model, int64_t **rows, size_t *n)
+list_rows(struct csa_db *c, const char *model, int64_t **rows, size_t *n)
 {
 	sqlite3_stmt	*st = csa_stmt(c, CSA_STMT_VECTOR_ROWS);
 	size_t		 size = 0;
@@ -98,25 +98,25 @@ csa_sqlite_vector_rows(struct csa_store *store, struct csa_ctx *ctx,
     size_t *n, struct csa_err *err)
 {
 	struct csa_sqlite	*s = (struct csa_sqlite *)store;
-	struct csa_conn		*c;
+	struct csa_db		*c;
 	int			 rc;
 
 	*rows = NULL;
 	*n = 0;
-	if ((rc = csa_conn_take(s, ctx, scope, false, &c, err)) != 1)
+	if ((rc = csa_db_take(s, ctx, scope, false, &c, err)) != 1)
 		return rc;
 	if ((rc = list_rows(c, model, rows, n)) == -1) {
-		csa_conn_fail(c, "list the vectors", err);
+		csa_db_fail(c, "list the vectors", err);
 		free(*rows);
 		*rows = NULL;
 		*n = 0;
 	}
-	csa_conn_give(s, c);
+	csa_db_give(s, c);
 	return rc;
 }
 
 static int
-read_some(struct csa_conn *c, struct csa_arena *arena, const int64_t *row,
+read_some(struct csa_db *c, struct csa_arena *arena, const int64_t *row,
     size_t n, const float **out, size_t dim)
 {
 	sqlite3_stmt	*st = csa_stmt(c, CSA_STMT_VECTOR_BY_ROW);
@@ -147,19 +147,19 @@ csa_sqlite_vectors_by_row(struct csa_store *store, struct csa_ctx *ctx,
     const float **out, size_t dim, struct csa_err *err)
 {
 	struct csa_sqlite	*s = (struct csa_sqlite *)store;
-	struct csa_conn		*c;
+	struct csa_db		*c;
 	int			 rc;
 
 	CSA_MUST(dim > 0);
 	for (size_t i = 0; i < n; i++)
 		out[i] = NULL;
-	if ((rc = csa_conn_take(s, ctx, scope, false, &c, err)) != 1)
+	if ((rc = csa_db_take(s, ctx, scope, false, &c, err)) != 1)
 		return rc;
 	rc = 0;
 	if (csa_begin(c, false) == -1 ||
 	    read_some(c, ctx->arena, row, n, out, dim) == -1 ||
 	    csa_commit(c) == -1)
-		rc = csa_conn_fail(c, "read vectors", err);
-	csa_conn_give(s, c);
+		rc = csa_db_fail(c, "read vectors", err);
+	csa_db_give(s, c);
 	return rc;
 }
