@@ -3,8 +3,14 @@
  *
  * A convex combination of normalised scores (Bruch, Gai and Ingber, arXiv
  * 2210.11934): full text divided by its best score (its minimum is 0), vectors
- * min-max scaled over what the search returned, weighted w and 1 - w.  Reciprocal
- * ranks are not used: they lose wherever one list is weak.
+ * scaled from 1, the best, to 0, weighted w and 1 - w.  Reciprocal ranks are not
+ * used: they lose wherever one list is weak.
+ *
+ * Where a vector's 0 is: as far below the list's last as the last is below the
+ * best.  The last itself would be too high: a hundred of the best differ little,
+ * and to stretch that to 0..1 is to shout the embedder's doubts.  A passage that
+ * only full text found is somewhere below the last, so it gets half of the last's
+ * score.
  */
 
 #ifndef CSA_RAG_FUSE_H

@@ -105,6 +105,22 @@ with_vectors(const struct csa_rag *rag, struct csa_ctx *ctx,
 	return 0;
 }
 
+/* What a chunk is about is often said in its title alone: it is embedded too. */
+static struct csa_text
+with_title(struct csa_arena *arena, const struct csa_chunk *c)
+{
+	size_t	 n = strlen(c->title);
+	char	*s;
+
+	if (n == 0)
+		return (struct csa_text){ c->text, c->len };
+	s = csa_arena_alloc(arena, n + 1 + c->len);
+	memcpy(s, c->title, n);
+	s[n] = '\n';
+	memcpy(s + n + 1, c->text, c->len);
+	return (struct csa_text){ s, n + 1 + c->len };
+}
+
 int
 csa_ingest(const struct csa_rag *rag, struct csa_ctx *ctx,
     const struct csa_scope *scope, const char *document_id,
@@ -126,10 +142,8 @@ csa_ingest(const struct csa_rag *rag, struct csa_ctx *ctx,
 		return -1;
 	texts = csa_arena_array(ctx->arena, n, struct csa_text);
 	vecs = csa_arena_array(ctx->arena, n, struct csa_vec);
-	for (size_t i = 0; i < n; i++) {
-		texts[i].s = chunks[i].text;
-		texts[i].n = chunks[i].len;
-	}
+	for (size_t i = 0; i < n; i++)
+		texts[i] = with_title(ctx->arena, &chunks[i]);
 	job = rag->embedder->ops->start(rag->embedder, ctx, CSA_EMBED_PASSAGE,
 	    texts, n);
 	rc = rag->embedder->ops->finish(job, vecs, err);

@@ -894,7 +894,8 @@ START_TEST(a_worker_leaves_after_its_requests)
 	}
 	ck_assert_int_eq(pool_wait(&p, 2000), 0);
 	ck_assert_uint_eq(pool_logged(&p, "max_requests served"), 1);
-	ck_assert_msg(n >= 90 && n <= 112, "%d", n);
+	/* A tenth less at the least; what came while it left is served too. */
+	ck_assert_msg(n >= 90 && n < 200, "%d", n);
 }
 END_TEST
 

@@ -79,15 +79,16 @@ START_TEST(fuses_by_normalised_scores)
 
 	p = csa_fuse(arena, &text, v, 3, .5, &n);
 	ck_assert_uint_eq(n, 4);
-	/* both: .5 * 1 + .5 * .5; only-vec: .5; only-text: .25; last: 0. */
+	/* Vectors are 1, .75 and .5 of .9 .. .1; the unseen one has .25. */
 	ck_assert_str_eq(p[0].chunk.id, "both");
-	ck_assert_double_eq_tol(p[0].score, .75, 1e-9);
+	ck_assert_double_eq_tol(p[0].score, .5 + .5 * .75, 1e-9);
 	ck_assert_str_eq(p[0].chunk.text, "text");
 	ck_assert_str_eq(p[1].chunk.id, "only-vec");
 	ck_assert_double_eq_tol(p[1].score, .5, 1e-9);
 	ck_assert_str_eq(p[2].chunk.id, "only-text");
-	ck_assert_double_eq_tol(p[2].score, .25, 1e-9);
-	ck_assert_double_eq_tol(p[3].score, 0, 1e-9);
+	ck_assert_double_eq_tol(p[2].score, .5 * .5 + .5 * .25, 1e-9);
+	ck_assert_str_eq(p[3].chunk.id, "last");
+	ck_assert_double_eq_tol(p[3].score, .25, 1e-9);
 }
 END_TEST
 
