@@ -1,7 +1,7 @@
 /*
- * The reply of an embedding call: what is taken has as many vectors as were asked
- * for, all of one dimension, of numbers that are some.  The first byte says which
- * reader, how many vectors and of how many dimensions.
+ * The reply of an embedding call: what is taken has as many vectors as were
+ * asked for, all of one dimension, of numbers that are some.  The first byte
+ * says which reader, how many vectors and of how many dimensions.
  */
 
 #include "config.h"

@@ -1,6 +1,6 @@
 /*
- * What Pinecone answers: no match of another bot or namespace, none out of order
- * or twice, none with a text over its ceiling; and ids that are ASCII.
+ * What Pinecone answers: no match of another bot or namespace, none out of
+ * order or twice, none with a text over its ceiling; and ids that are ASCII.
  */
 
 #include "config.h"
