@@ -18,9 +18,9 @@ csa_answer_fini(struct csa_answer *a)
 }
 
 long
-csa_answer_count(struct json_object *o, const char *path)
+csa_answer_count(const struct csa_node *o, const char *name)
 {
-	int64_t	 n = csa_json_path_int(o, path, 0);
+	int64_t	 n = csa_node_int(csa_node_get(o, name), 0);
 
 	return n < 0 || n > 1000000000 ? 0 : (long)n;
 }
@@ -36,9 +36,8 @@ csa_answer_model(struct csa_answer *a, const char *name)
 }
 
 int
-csa_answer_text(struct csa_answer *a, struct json_object *s)
+csa_answer_text(struct csa_answer *a, const struct csa_node *s)
 {
-	csa_buf_add(&a->text, json_object_get_string(s),
-	    (size_t)json_object_get_string_len(s));
+	csa_buf_add(&a->text, s->s, s->n);
 	return a->text.failed ? -1 : 0;
 }

@@ -6,15 +6,15 @@
 #define CSA_PROVIDER_ANSWER_H
 
 #include "lib/provider/reply.h"
-#include "lib/text/json.h"
+#include "lib/text/doc.h"
 
-/* A count of tokens at path, 0 for anything that is none. */
-long	csa_answer_count(struct json_object *o, const char *path);
+/* A count of tokens, the member called name; 0 for anything that is none. */
+long	csa_answer_count(const struct csa_node *o, const char *name);
 
 /* The model that answered; NULL or a name out of all proportion: no change. */
 void	csa_answer_model(struct csa_answer *, const char *name);
 
-/* Append a JSON string; -1 where the text has become too long. */
-int	csa_answer_text(struct csa_answer *, struct json_object *s);
+/* Append a string; -1 where the text has become too long. */
+int	csa_answer_text(struct csa_answer *, const struct csa_node *s);
 
 #endif

@@ -5,7 +5,7 @@
 #include "lib/base/arena.h"
 #include "lib/provider/reply.h"
 #include "lib/text/base64.h"
-#include "lib/text/json.h"
+#include "lib/text/doc.h"
 #include "lib/text/numarr.h"
 
 /*
@@ -183,7 +183,7 @@ same_dimensions(struct cut *c, const struct csa_vec *vecs)
 	return 0;
 }
 
-typedef int walk_fn(struct cut *, struct json_object *, struct csa_vec *);
+typedef int walk_fn(struct cut *, const struct csa_node *, struct csa_vec *);
 
 static int
 read_reply(const struct csa_embed_want *want, const char *name,
@@ -191,7 +191,8 @@ read_reply(const struct csa_embed_want *want, const char *name,
     const char **why)
 {
 	struct cut		 c = { .want = want };
-	struct json_object	*o = NULL;
+	struct csa_arena	*arena = NULL;
+	const struct csa_node	*o;
 	int			 rc = -1;
 
 	CSA_MUST(want->n > 0 && want->dim <= CSA_MAX_DIMENSIONS);
@@ -203,12 +204,13 @@ read_reply(const struct csa_embed_want *want, const char *name,
 	c.piece = csa_arena_array(want->arena, want->n, struct piece);
 	if (cut_out(&c, name, s, len) == -1)
 		goto out;
-	if ((o = csa_json_reply(c.rest.data, c.rest.len)) == NULL)
+	arena = csa_arena_new();
+	if ((o = csa_doc(arena, c.rest.data, c.rest.len)) == NULL)
 		no(&c, "the reply is no JSON");
 	else if (walk(&c, o, vecs) == 0)
 		rc = same_dimensions(&c, vecs);
 out:
-	csa_json_free(o);
+	csa_arena_free(arena);
 	csa_buf_fini(&c.rest);
 	if (rc == -1)
 		*why = c.why;
@@ -217,22 +219,21 @@ out:
 
 /* {"embeddings":[{"values":0},…]} or {"embedding":{"values":0}}. */
 static int
-walk_gemini(struct cut *c, struct json_object *o, struct csa_vec *vecs)
+walk_gemini(struct cut *c, const struct csa_node *o, struct csa_vec *vecs)
 {
-	struct json_object	*list, *e;
+	const struct csa_node	*list, *e;
 
-	if ((e = csa_json_path(o, "embedding")) != NULL && c->n == 1)
-		return place(c, csa_json_path_int(e, "values", -1), &vecs[0]);
-	list = csa_json_path(o, "embeddings");
-	if (!json_object_is_type(list, json_type_array) ||
-	    json_object_array_length(list) != c->n)
+	if ((e = csa_node_get(o, "embedding")) != NULL && c->n == 1)
+		return place(c, csa_node_int(csa_node_get(e, "values"), -1),
+		    &vecs[0]);
+	list = csa_node_get(o, "embeddings");
+	if (!csa_node_is(list, CSA_NODE_ARRAY) || list->n != c->n)
 		return no(c, "no list of as many embeddings");
-	for (size_t i = 0; i < c->n; i++) {
-		e = json_object_array_get_idx(list, i);
-		if (!json_object_is_type(e, json_type_object))
+	for (e = list->first; e != NULL; e = e->next) {
+		if (!csa_node_is(e, CSA_NODE_OBJECT))
 			return no(c, "an embedding is no object");
-		if (place(c, csa_json_path_int(e, "values", -1),
-		    &vecs[i]) == -1)
+		if (place(c, csa_node_int(csa_node_get(e, "values"), -1),
+		    vecs++) == -1)
 			return -1;
 	}
 	return 0;
@@ -240,24 +241,22 @@ walk_gemini(struct cut *c, struct json_object *o, struct csa_vec *vecs)
 
 /* {"data":[{"index":1,"embedding":0},…]}: index says whose it is. */
 static int
-walk_openai(struct cut *c, struct json_object *o, struct csa_vec *vecs)
+walk_openai(struct cut *c, const struct csa_node *o, struct csa_vec *vecs)
 {
-	struct json_object	*list = csa_json_path(o, "data"), *e;
-	int64_t			 at;
+	const struct csa_node	*list = csa_node_get(o, "data"), *e;
+	int64_t			 at, i = 0;
 
-	if (!json_object_is_type(list, json_type_array) ||
-	    json_object_array_length(list) != c->n)
+	if (!csa_node_is(list, CSA_NODE_ARRAY) || list->n != c->n)
 		return no(c, "no list of as many embeddings");
-	for (size_t i = 0; i < c->n; i++)
-		vecs[i].dim = 0;
-	for (size_t i = 0; i < c->n; i++) {
-		e = json_object_array_get_idx(list, i);
-		if (!json_object_is_type(e, json_type_object))
+	for (size_t k = 0; k < c->n; k++)
+		vecs[k].dim = 0;
+	for (e = list->first; e != NULL; e = e->next, i++) {
+		if (!csa_node_is(e, CSA_NODE_OBJECT))
 			return no(c, "an embedding is no object");
-		at = csa_json_path_int(e, "index", (int64_t)i);
+		at = csa_node_int(csa_node_get(e, "index"), i);
 		if (at < 0 || (uint64_t)at >= c->n || vecs[at].dim != 0)
 			return no(c, "an index is out of range or there twice");
-		if (place(c, csa_json_path_int(e, "embedding", -1),
+		if (place(c, csa_node_int(csa_node_get(e, "embedding"), -1),
 		    &vecs[at]) == -1)
 			return -1;
 	}

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "lib/base/arena.h"
 #include "lib/provider/answer.h"
 #include "lib/provider/reply.h"
 
@@ -38,11 +39,11 @@ ending_of(const char *reason)
 }
 
 static void
-usage(struct csa_answer *a, struct json_object *o)
+usage(struct csa_answer *a, const struct csa_node *o)
 {
-	struct json_object	*u = csa_json_path(o, "usageMetadata");
+	const struct csa_node	*u = csa_node_get(o, "usageMetadata");
 
-	if (!json_object_is_type(u, json_type_object))
+	if (!csa_node_is(u, CSA_NODE_OBJECT))
 		return;
 	a->prompt_tokens = csa_answer_count(u, "promptTokenCount") +
 	    csa_answer_count(u, "toolUsePromptTokenCount");
@@ -56,24 +57,21 @@ usage(struct csa_answer *a, struct json_object *o)
 
 /* The text of a candidate's parts, without what it thought. */
 static int
-parts(struct csa_answer *a, struct json_object *candidate)
+parts(struct csa_answer *a, const struct csa_node *candidate)
 {
-	struct json_object	*list, *part, *text, *thought;
+	const struct csa_node	*list, *part, *text;
 
-	list = csa_json_path(candidate, "content.parts");
-	if (!json_object_is_type(list, json_type_array))
+	list = csa_node_at(candidate, "content.parts");
+	if (!csa_node_is(list, CSA_NODE_ARRAY))
 		return list == NULL ? 0 : -1;
-	for (size_t i = 0; i < json_object_array_length(list); i++) {
-		part = json_object_array_get_idx(list, i);
-		if (!json_object_is_type(part, json_type_object))
+	for (part = list->first; part != NULL; part = part->next) {
+		if (!csa_node_is(part, CSA_NODE_OBJECT))
 			return -1;
-		if (json_object_object_get_ex(part, "thought", &thought) &&
-		    json_object_get_boolean(thought))
+		if (csa_node_is(csa_node_get(part, "thought"), CSA_NODE_TRUE))
 			continue;
-		if (!json_object_object_get_ex(part, "text", &text) ||
-		    text == NULL)
+		if ((text = csa_node_get(part, "text")) == NULL)
 			continue;
-		if (!json_object_is_type(text, json_type_string) ||
+		if (!csa_node_is(text, CSA_NODE_STRING) ||
 		    csa_answer_text(a, text) == -1)
 			return -1;
 	}
@@ -82,41 +80,41 @@ parts(struct csa_answer *a, struct json_object *candidate)
 
 /* Prompt blocked: no candidates at all. */
 static void
-without_candidates(struct csa_answer *a, struct json_object *o)
+without_candidates(struct csa_answer *a, const struct csa_node *o)
 {
-	a->ending = csa_json_path_str(o, "promptFeedback.blockReason", NULL) !=
-	    NULL ? CSA_END_FILTER : CSA_END_OTHER;
+	a->ending = csa_node_is(csa_node_at(o, "promptFeedback.blockReason"),
+	    CSA_NODE_STRING) ? CSA_END_FILTER : CSA_END_OTHER;
 }
 
 static int
-read_object(struct csa_answer *a, struct json_object *o, const char **why)
+read_object(struct csa_answer *a, const struct csa_node *o, const char **why)
 {
-	struct json_object	*list, *candidate;
+	const struct csa_node	*list, *candidate;
 	const char		*reason;
 
-	if (!json_object_is_type(o, json_type_object)) {
+	if (!csa_node_is(o, CSA_NODE_OBJECT)) {
 		*why = "the reply is no JSON object";
 		return -1;
 	}
-	if (csa_json_path(o, "error") != NULL) {
+	if (csa_node_get(o, "error") != NULL) {
 		*why = "the reply is an error with status 200";
 		return -1;
 	}
 	usage(a, o);
-	csa_answer_model(a, csa_json_path_str(o, "modelVersion", NULL));
-	list = csa_json_path(o, "candidates");
-	if (list == NULL || (json_object_is_type(list, json_type_array) &&
-	    json_object_array_length(list) == 0)) {
+	csa_answer_model(a, csa_node_str(csa_node_get(o, "modelVersion")));
+	list = csa_node_get(o, "candidates");
+	if (list == NULL ||
+	    (csa_node_is(list, CSA_NODE_ARRAY) && list->n == 0)) {
 		without_candidates(a, o);
 		return 0;
 	}
-	candidate = csa_json_path(o, "candidates[0]");
-	if (!json_object_is_type(candidate, json_type_object) ||
+	candidate = csa_node_is(list, CSA_NODE_ARRAY) ? list->first : NULL;
+	if (!csa_node_is(candidate, CSA_NODE_OBJECT) ||
 	    parts(a, candidate) == -1) {
 		*why = "a candidate is not shaped as it should be";
 		return -1;
 	}
-	reason = csa_json_path_str(candidate, "finishReason", NULL);
+	reason = csa_node_str(csa_node_get(candidate, "finishReason"));
 	if (reason != NULL)
 		a->ending = ending_of(reason);
 	return 0;
@@ -126,11 +124,12 @@ int
 csa_gemini_chat_reply(struct csa_answer *a, const char *s, size_t len,
     const char **why)
 {
-	struct json_object	*o = len > 0 ? csa_json_reply(s, len) : NULL;
+	struct csa_arena	*arena = csa_arena_new();
+	const struct csa_node	*o = csa_doc(arena, s, len);
 	int			 rc;
 
 	*why = "the reply is no JSON";
 	rc = o != NULL ? read_object(a, o, why) : -1;
-	csa_json_free(o);
+	csa_arena_free(arena);
 	return rc;
 }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "lib/base/arena.h"
 #include "lib/provider/answer.h"
 #include "lib/provider/reply.h"
 
@@ -25,12 +26,12 @@ ending_of(const char *reason)
 }
 
 static void
-usage(struct csa_answer *a, struct json_object *o)
+usage(struct csa_answer *a, const struct csa_node *o)
 {
-	struct json_object	*u = csa_json_path(o, "usage");
+	const struct csa_node	*u = csa_node_get(o, "usage");
 
 	/* Many servers leave it out, or send null. */
-	if (!json_object_is_type(u, json_type_object))
+	if (!csa_node_is(u, CSA_NODE_OBJECT))
 		return;
 	a->prompt_tokens = csa_answer_count(u, "prompt_tokens");
 	a->completion_tokens = csa_answer_count(u, "completion_tokens");
@@ -41,22 +42,21 @@ usage(struct csa_answer *a, struct json_object *o)
 
 /* Content is a string, null, or a list of parts. */
 static int
-content(struct csa_answer *a, struct json_object *c)
+content(struct csa_answer *a, const struct csa_node *c)
 {
-	struct json_object	*part, *text;
+	const struct csa_node	*part, *text;
 
 	if (c == NULL)
 		return 0;
-	if (json_object_is_type(c, json_type_string))
+	if (csa_node_is(c, CSA_NODE_STRING))
 		return csa_answer_text(a, c);
-	if (!json_object_is_type(c, json_type_array))
+	if (!csa_node_is(c, CSA_NODE_ARRAY))
 		return -1;
-	for (size_t i = 0; i < json_object_array_length(c); i++) {
-		part = json_object_array_get_idx(c, i);
-		if (!json_object_is_type(part, json_type_object))
+	for (part = c->first; part != NULL; part = part->next) {
+		if (!csa_node_is(part, CSA_NODE_OBJECT))
 			return -1;
-		if (json_object_object_get_ex(part, "text", &text) &&
-		    json_object_is_type(text, json_type_string) &&
+		text = csa_node_get(part, "text");
+		if (csa_node_is(text, CSA_NODE_STRING) &&
 		    csa_answer_text(a, text) == -1)
 			return -1;
 	}
@@ -65,19 +65,19 @@ content(struct csa_answer *a, struct json_object *c)
 
 /* A whole reply has a message, an event of a stream a delta. */
 static int
-message(struct csa_answer *a, struct json_object *choice)
+message(struct csa_answer *a, const struct csa_node *choice)
 {
-	struct json_object	*m = csa_json_path(choice, "message");
+	const struct csa_node	*m = csa_node_get(choice, "message");
 	const char		*refusal;
 
 	if (m == NULL)
-		m = csa_json_path(choice, "delta");
-	if (!json_object_is_type(m, json_type_object))
+		m = csa_node_get(choice, "delta");
+	if (!csa_node_is(m, CSA_NODE_OBJECT))
 		return -1;
-	if (content(a, csa_json_path(m, "content")) == -1)
+	if (content(a, csa_node_get(m, "content")) == -1)
 		return -1;
 	/* The model's own words for declining are its answer. */
-	refusal = csa_json_path_str(m, "refusal", NULL);
+	refusal = csa_node_str(csa_node_get(m, "refusal"));
 	if (refusal != NULL && refusal[0] != '\0') {
 		csa_buf_puts(&a->text, refusal);
 		a->ending = CSA_END_FILTER;
@@ -86,36 +86,35 @@ message(struct csa_answer *a, struct json_object *choice)
 }
 
 static int
-read_object(struct csa_answer *a, struct json_object *o, const char **why)
+read_object(struct csa_answer *a, const struct csa_node *o, const char **why)
 {
-	struct json_object	*list, *choice;
+	const struct csa_node	*list, *choice;
 	const char		*reason;
 
-	if (!json_object_is_type(o, json_type_object)) {
+	if (!csa_node_is(o, CSA_NODE_OBJECT)) {
 		*why = "the reply is no JSON object";
 		return -1;
 	}
-	if (csa_json_path(o, "error") != NULL) {
+	if (csa_node_get(o, "error") != NULL) {
 		*why = "the reply is an error with status 200";
 		return -1;
 	}
 	usage(a, o);
-	csa_answer_model(a, csa_json_path_str(o, "model", NULL));
-	list = csa_json_path(o, "choices");
-	if (!json_object_is_type(list, json_type_array)) {
+	csa_answer_model(a, csa_node_str(csa_node_get(o, "model")));
+	list = csa_node_get(o, "choices");
+	if (!csa_node_is(list, CSA_NODE_ARRAY)) {
 		*why = "the reply has no choices";
 		return -1;
 	}
 	/* No choice is an answer without text; in a stream, the usage. */
-	if (json_object_array_length(list) == 0)
+	if ((choice = list->first) == NULL)
 		return 0;
-	choice = json_object_array_get_idx(list, 0);
-	if (!json_object_is_type(choice, json_type_object) ||
+	if (!csa_node_is(choice, CSA_NODE_OBJECT) ||
 	    message(a, choice) == -1) {
 		*why = "a choice is not shaped as it should be";
 		return -1;
 	}
-	reason = csa_json_path_str(choice, "finish_reason", NULL);
+	reason = csa_node_str(csa_node_get(choice, "finish_reason"));
 	if (reason != NULL && a->ending != CSA_END_FILTER)
 		a->ending = ending_of(reason);
 	return 0;
@@ -125,11 +124,12 @@ int
 csa_openai_chat_reply(struct csa_answer *a, const char *s, size_t len,
     const char **why)
 {
-	struct json_object	*o = len > 0 ? csa_json_reply(s, len) : NULL;
+	struct csa_arena	*arena = csa_arena_new();
+	const struct csa_node	*o = csa_doc(arena, s, len);
 	int			 rc;
 
 	*why = "the reply is no JSON";
 	rc = o != NULL ? read_object(a, o, why) : -1;
-	csa_json_free(o);
+	csa_arena_free(arena);
 	return rc;
 }

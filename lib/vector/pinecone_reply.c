@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "lib/base/arena.h"
-#include "lib/text/json.h"
+#include "lib/text/doc.h"
 #include "lib/text/utf8.h"
 #include "lib/vector/pinecone_reply.h"
 
@@ -17,34 +17,16 @@ static const char *const ours[] = {
 	"bot_id", "document_id", "chunk_id", "text", "title", "text_truncated",
 };
 
-static struct json_object *
-member(struct json_object *o, const char *name)
-{
-	struct json_object	*v;
-
-	if (!json_object_is_type(o, json_type_object) ||
-	    !json_object_object_get_ex(o, name, &v))
-		return NULL;
-	return v;
-}
-
 /* A member that is a string, or a number as its text; NULL for any other. */
 static const char *
-as_text(struct csa_arena *arena, struct json_object *o, const char *name)
+as_text(struct csa_arena *arena, const struct csa_node *o, const char *name)
 {
-	struct json_object	*v = member(o, name);
+	const struct csa_node	*v = csa_node_get(o, name);
 
-	switch (json_object_get_type(v)) {
-	case json_type_string:
-		return csa_arena_strdup(arena, json_object_get_string(v));
-	case json_type_int:
-	case json_type_double:
-		/* Pinecone keeps every number as a double: 7 may be 7.0. */
-		return csa_arena_printf(arena, "%.15g",
-		    json_object_get_double(v));
-	default:
-		return NULL;
-	}
+	/* Pinecone keeps every number as a double: 7 may be 7.0. */
+	if (csa_node_is(v, CSA_NODE_NUMBER))
+		return csa_arena_printf(arena, "%.15g", csa_node_double(v));
+	return csa_node_str(v);
 }
 
 static bool
@@ -58,20 +40,20 @@ is_ours(const char *name)
 
 /* The caller's own members as JSON text; NULL where there is none. */
 static const char *
-own_metadata(struct csa_arena *arena, struct json_object *meta)
+own_metadata(struct csa_arena *arena, const struct csa_node *meta)
 {
-	struct csa_buf	 b;
-	const char	*text = NULL;
+	const struct csa_node	*m;
+	struct csa_buf		 b;
+	const char		*text = NULL;
 
 	csa_buf_init(&b, 1u << 20);
-	json_object_object_foreach(meta, name, v) {
-		if (is_ours(name) || v == NULL)
+	for (m = meta->first; m != NULL; m = m->next) {
+		if (is_ours(m->name) || m->type == CSA_NODE_NULL)
 			continue;
 		csa_buf_putc(&b, b.len == 0 ? '{' : ',');
-		csa_buf_jsonz(&b, name);
+		csa_buf_json(&b, m->name, m->nname);
 		csa_buf_putc(&b, ':');
-		csa_buf_puts(&b, json_object_to_json_string_ext(v,
-		    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		csa_node_write(&b, m);
 	}
 	if (b.len > 0) {
 		csa_buf_putc(&b, '}');
@@ -87,38 +69,31 @@ own_metadata(struct csa_arena *arena, struct json_object *meta)
  * made of; of an index that others wrote, the vector's id itself.
  */
 static const char *
-chunk_id(struct csa_arena *arena, struct json_object *meta, const char *id)
+chunk_id(const struct csa_node *meta, const char *id)
 {
-	const char	*s = NULL;
+	const char	*s = csa_node_str(csa_node_get(meta, "chunk_id"));
 	char		 vid[CSA_VECTOR_ID_MAX + 1];
-	struct json_object *v = member(meta, "chunk_id");
 
-	if (json_object_is_type(v, json_type_string))
-		s = json_object_get_string(v);
 	if (s == NULL || csa_vector_id(s, vid) == -1 || strcmp(vid, id) != 0)
 		s = id;
-	return csa_arena_strdup(arena, s);
+	return s;
 }
 
 /* Text for the hit; false where it is out of all proportion. */
 static bool
-take_text(const struct csa_match_want *w, struct json_object *meta,
+take_text(const struct csa_match_want *w, const struct csa_node *meta,
     struct csa_chunk *c)
 {
-	struct json_object	*v = member(meta, "text");
-	size_t			 n;
-	const char		*s;
+	const struct csa_node	*v = csa_node_get(meta, "text");
 
-	if (!json_object_is_type(v, json_type_string))
+	if (!csa_node_is(v, CSA_NODE_STRING))
 		return true;
-	s = json_object_get_string(v);
-	n = (size_t)json_object_get_string_len(v);
-	if (n > w->max_text)
+	if (v->n > w->max_text)
 		return false;
-	if (csa_utf8_blank(s, n))
+	if (csa_utf8_blank(v->s, v->n))
 		return true;
-	c->text = csa_arena_strndup(w->arena, s, n);
-	c->len = n;
+	c->text = v->s;
+	c->len = v->n;
 	return true;
 }
 
@@ -136,21 +111,19 @@ similarity(enum csa_metric metric, double score)
  * must never be seen.
  */
 static int
-take_match(const struct csa_match_want *w, struct json_object *m,
+take_match(const struct csa_match_want *w, const struct csa_node *m,
     struct csa_vec_hit *hit)
 {
-	struct json_object	*meta = member(m, "metadata"), *score, *id;
+	const struct csa_node	*meta = csa_node_get(m, "metadata"), *score, *id;
 	const char		*bot, *ns;
 
 	memset(hit, 0, sizeof(*hit));
-	id = member(m, "id");
-	score = member(m, "score");
-	if (!json_object_is_type(id, json_type_string) ||
-	    json_object_get_string_len(id) == 0 ||
-	    (!json_object_is_type(score, json_type_double) &&
-	    !json_object_is_type(score, json_type_int)))
+	id = csa_node_get(m, "id");
+	score = csa_node_get(m, "score");
+	if (!csa_node_is(id, CSA_NODE_STRING) || id->n == 0 ||
+	    !csa_node_is(score, CSA_NODE_NUMBER))
 		return 0;
-	hit->score = json_object_get_double(score);
+	hit->score = csa_node_double(score);
 	if (!isfinite(hit->score))
 		return 0;
 	hit->score = similarity(w->metric, hit->score);
@@ -162,7 +135,7 @@ take_match(const struct csa_match_want *w, struct json_object *m,
 		return -1;
 	if (!take_text(w, meta, &hit->chunk))
 		return 0;
-	hit->chunk.id = chunk_id(w->arena, meta, json_object_get_string(id));
+	hit->chunk.id = chunk_id(meta, id->s);
 	hit->chunk.document_id = as_text(w->arena, meta, "document_id");
 	if (hit->chunk.document_id == NULL)
 		hit->chunk.document_id = as_text(w->arena, meta, "source");
@@ -171,7 +144,7 @@ take_match(const struct csa_match_want *w, struct json_object *m,
 	hit->chunk.title = as_text(w->arena, meta, "title");
 	if (hit->chunk.title == NULL)
 		hit->chunk.title = "";
-	if (json_object_is_type(meta, json_type_object))
+	if (csa_node_is(meta, CSA_NODE_OBJECT))
 		hit->chunk.metadata = own_metadata(w->arena, meta);
 	return 1;
 }
@@ -193,18 +166,18 @@ insert(struct csa_vec_hit *hits, size_t n)
 }
 
 static int
-read_matches(const struct csa_match_want *w, struct json_object *o,
+read_matches(const struct csa_match_want *w, const struct csa_node *o,
     struct csa_vec_hit **hits, size_t *n, size_t *dropped, const char **why)
 {
-	struct json_object	*list = member(o, "matches");
+	const struct csa_node	*list = csa_node_get(o, "matches"), *m;
 	const char		*ns;
 	size_t			 all;
 
-	if (!json_object_is_type(list, json_type_array)) {
+	if (!csa_node_is(list, CSA_NODE_ARRAY)) {
 		*why = "no list of matches";
 		return -1;
 	}
-	all = json_object_array_length(list);
+	all = list->n;
 	ns = as_text(w->arena, o, "namespace");
 	if (ns != NULL && strcmp(ns, w->ns) != 0) {
 		*dropped = all;
@@ -213,11 +186,10 @@ read_matches(const struct csa_match_want *w, struct json_object *o,
 	if (all > w->k)
 		all = w->k;
 	*hits = csa_arena_array(w->arena, all + 1, struct csa_vec_hit);
-	for (size_t i = 0; i < all; i++) {
+	for (m = list->first; all > 0; m = m->next, all--) {
 		int	 rc;
 
-		rc = take_match(w, json_object_array_get_idx(list, i),
-		    &(*hits)[*n]);
+		rc = take_match(w, m, &(*hits)[*n]);
 		if (rc == -1)
 			++*dropped;
 		else if (rc == 1 && insert(*hits, *n))
@@ -231,37 +203,34 @@ csa_pinecone_matches(const struct csa_match_want *w, const char *s,
     size_t len, struct csa_vec_hit **hits, size_t *n, size_t *dropped,
     const char **why)
 {
-	struct json_object	*o = len > 0 ? csa_json_reply(s, len) : NULL;
-	int			 rc;
+	const struct csa_node	*o = csa_doc(w->arena, s, len);
 
 	*hits = NULL;
 	*n = *dropped = 0;
 	*why = "the reply is no JSON";
-	rc = o != NULL ? read_matches(w, o, hits, n, dropped, why) : -1;
-	csa_json_free(o);
-	return rc;
+	return o != NULL ? read_matches(w, o, hits, n, dropped, why) : -1;
 }
 
 long
 csa_pinecone_upserted(const char *s, size_t len)
 {
-	struct json_object	*o = len > 0 ? csa_json_reply(s, len) : NULL;
-	struct json_object	*v = member(o, "upsertedCount");
-	int64_t			 n = -1;
+	struct csa_arena	*arena = csa_arena_new();
+	const struct csa_node	*o = csa_doc(arena, s, len);
+	int64_t			 n;
 
-	if (json_object_is_type(v, json_type_int))
-		n = json_object_get_int64(v);
-	csa_json_free(o);
+	n = csa_node_int(csa_node_get(o, "upsertedCount"), -1);
+	csa_arena_free(arena);
 	return n < 0 || n > 1000000 ? -1 : (long)n;
 }
 
 bool
 csa_pinecone_is_object(const char *s, size_t len)
 {
-	struct json_object	*o = len > 0 ? csa_json_reply(s, len) : NULL;
-	bool			 is = json_object_is_type(o, json_type_object);
+	struct csa_arena	*arena = csa_arena_new();
+	bool			 is;
 
-	csa_json_free(o);
+	is = csa_node_is(csa_doc(arena, s, len), CSA_NODE_OBJECT);
+	csa_arena_free(arena);
 	return is;
 }
 
@@ -282,25 +251,19 @@ int
 csa_pinecone_index(struct csa_arena *arena, const char *s, size_t len,
     struct csa_index_info *info)
 {
-	struct json_object	*o = len > 0 ? csa_json_reply(s, len) : NULL;
-	struct json_object	*values;
+	const struct csa_node	*o = csa_doc(arena, s, len);
 	const char		*metric;
 
 	memset(info, 0, sizeof(*info));
-	if (!json_object_is_type(o, json_type_object)) {
-		csa_json_free(o);
+	if (!csa_node_is(o, CSA_NODE_OBJECT))
 		return -1;
-	}
 	info->host = as_text(arena, o, "host");
 	metric = as_text(arena, o, "metric");
-	if (metric == NULL) {
+	if (metric == NULL)
 		/* 2026-07: the reserved field of a classic index. */
-		values = member(member(member(o, "schema"), "fields"),
-		    "_values");
-		metric = as_text(arena, values, "metric");
-	}
+		metric = as_text(arena, csa_node_at(o, "schema.fields._values"),
+		    "metric");
 	info->metric = metric_of(metric);
-	csa_json_free(o);
 	return 0;
 }
 
@@ -323,7 +286,8 @@ bool
 csa_pinecone_error(const char *s, size_t len, const char *key, char *out,
     size_t size)
 {
-	struct json_object	*o = NULL, *v;
+	struct csa_arena	*arena;
+	const struct csa_node	*o = NULL, *v;
 	const char		*m = s;
 	bool			 missing;
 
@@ -334,19 +298,19 @@ csa_pinecone_error(const char *s, size_t len, const char *key, char *out,
 		snprintf(out, size, "(not shown: it repeats the key)");
 		return false;
 	}
+	arena = csa_arena_new();
 	if (len <= MAX_ERROR)
-		o = csa_json_reply(s, len);
+		o = csa_doc(arena, s, len);
 	if (o != NULL) {
-		v = member(o, "message");
+		v = csa_node_get(o, "message");
 		if (v == NULL)
-			v = member(member(o, "error"), "message");
-		m = json_object_is_type(v, json_type_string) ?
-		    json_object_get_string(v) : "";
+			v = csa_node_at(o, "error.message");
+		m = csa_node_is(v, CSA_NODE_STRING) ? v->s : "";
 		len = strlen(m);
 	}
 	one_line(out, size, m, len);
 	missing = o != NULL && strstr(out, "amespace") != NULL &&
 	    strstr(out, "ot found") != NULL;
-	csa_json_free(o);
+	csa_arena_free(arena);
 	return missing;
 }
