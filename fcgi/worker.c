@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,6 +145,18 @@ serve(const struct csa_config *config, struct csa_app *app, const char *name,
 	return EXIT_SUCCESS;
 }
 
+/*
+ * glibc would make eight arenas a core, each with its own holes.  Few threads run
+ * at a time, so few do.
+ */
+static void
+few_arenas(void)
+{
+#ifdef M_ARENA_MAX
+	(void)mallopt(M_ARENA_MAX, 2);
+#endif
+}
+
 static int
 run(const struct csa_options *o, const struct csa_config *config,
     const char *name, unsigned pools, int notify)
@@ -177,6 +190,7 @@ csa_worker_main(const char *name, unsigned pools, int argc, char *argv[])
 	struct csa_config	*config;
 	int			 notify = notify_fd(), ret;
 
+	few_arenas();
 	csa_startup(&notify, 1);
 	if (csa_options_read(&o, argc, argv, NULL, &ret) == -1)
 		return ret;

@@ -9,8 +9,12 @@
 #include "lib/base/arena.h"
 #include "lib/base/mem.h"
 
-/* Most requests fit in one block; its size is what an idle thread keeps. */
-#define BLOCK	8192
+/*
+ * Most requests fit in one block, whose size is what an idle thread keeps; what
+ * does not fit gets smaller ones.
+ */
+#define FIRST	8192
+#define BLOCK	4096
 #define ALIGN	_Alignof(max_align_t)
 
 struct block {
@@ -22,6 +26,7 @@ struct block {
 struct csa_arena {
 	struct block	*head;		/* the one being filled */
 	struct block	*first;		/* kept by reset */
+	struct block	*large;		/* each has one thing in it */
 };
 
 static struct block *
@@ -40,19 +45,27 @@ csa_arena_new(void)
 {
 	struct csa_arena	*a = csa_new(struct csa_arena);
 
-	a->first = a->head = block_new(BLOCK - sizeof(struct block));
+	a->first = a->head = block_new(FIRST - sizeof(struct block));
 	return a;
+}
+
+/* Free the list up to `end`, which becomes its head. */
+static void
+blocks_free(struct block **head, const struct block *end)
+{
+	struct block	*b;
+
+	while ((b = *head) != end) {
+		*head = b->next;
+		free(b);
+	}
 }
 
 void
 csa_arena_reset(struct csa_arena *a)
 {
-	struct block	*b;
-
-	while ((b = a->head) != a->first) {
-		a->head = b->next;
-		free(b);
-	}
+	blocks_free(&a->large, NULL);
+	blocks_free(&a->head, a->first);
 	a->first->used = 0;
 }
 
@@ -69,15 +82,20 @@ csa_arena_free(struct csa_arena *a)
 void *
 csa_arena_alloc(struct csa_arena *a, size_t n)
 {
-	struct block	*b = a->head;
+	struct block	*b = a->head, **list = &a->head;
 	void		*p;
 
 	CSA_MUST(n < SIZE_MAX / 2);
 	n = (n + ALIGN - 1) & ~(ALIGN - 1);
 	if (n > b->size - b->used) {
-		b = block_new(n > BLOCK / 2 ? n : BLOCK - sizeof(*b));
-		b->next = a->head;
-		a->head = b;
+		/* What the block has left is not lost to a large thing. */
+		if (n > BLOCK / 2) {
+			list = &a->large;
+			b = block_new(n);
+		} else
+			b = block_new(BLOCK - sizeof(*b));
+		b->next = *list;
+		*list = b;
 	}
 	p = b->data + b->used;
 	b->used += n;
@@ -115,13 +133,15 @@ char *
 csa_arena_printf(struct csa_arena *a, const char *fmt, ...)
 {
 	va_list	 ap;
-	char	*s;
+	char	*s, text[256];
 	int	 n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	CSA_MUST(n >= 0);
+	if ((size_t)n < sizeof(text))
+		return csa_arena_strndup(a, text, (size_t)n);
 	s = csa_arena_alloc(a, (size_t)n + 1);
 	va_start(ap, fmt);
 	vsnprintf(s, (size_t)n + 1, fmt, ap);
