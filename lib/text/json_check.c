@@ -26,10 +26,10 @@ const struct csa_json_limits	csa_json_reply_limits = {
 
 /* An array or object that is open. */
 struct level {
-	bool	 object;
 	size_t	 start;			/* where it opened: its number */
-	size_t	 names;			/* so far */
-	size_t	 names_before;		/* on the stack of names */
+	uint32_t names;			/* so far */
+	uint32_t names_before : 31;	/* on the stack of names */
+	uint32_t object : 1;
 };
 
 struct check {
@@ -237,7 +237,8 @@ open_level(struct check *c)
 	l->object = c->s[c->i] == '{';
 	l->start = c->i++;
 	l->names = 0;
-	l->names_before = c->names.count;
+	CSA_MUST(c->names.count < 1u << 31);
+	l->names_before = (uint32_t)c->names.count & 0x7fffffff;
 	return 0;
 }
 

@@ -13,6 +13,8 @@
 /* What has fewer bytes and no exponent is below FLT_MAX, which has 39 digits. */
 #define SURELY_FINITE	38
 
+#define COPY_ROOM	256	/* bytes asked for at a time */
+
 /* Powers of ten that a double, and a uint64_t, holds exactly. */
 static const double p10[] = {
 	1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12,
@@ -282,37 +284,43 @@ csa_numarr_floats(const struct csa_numarr *a, float *f)
 }
 
 /*
- * The bytes of a number and its comma are copied eight at a time, the blanks
- * behind them included and then written over.
+ * Fill the room that b has.  The bytes of a number and its comma are copied
+ * eight at a time, the blanks behind them included and then written over.
  */
+static const char *
+copy_some(struct csa_buf *b, const char *p, const char *end)
+{
+	char		*out = b->data + b->len, *last;
+	size_t		 room = b->size - b->len - 1, len;
+	uint64_t	 v, low;
+
+	if (room > b->max - b->len)
+		room = b->max - b->len;
+	for (last = out + room - 8; out <= last && end - p >= 8; p += len) {
+		v = csa_load8(p);
+		memcpy(out, p, 8);
+		/* Top bit set up to the first byte below 0x21; all are ASCII. */
+		low = ~(v + CSA_ONES * 0x5f) & CSA_TOPS;
+		len = low == 0 ? 8 : csa_first8(low);
+		out += len;
+		if (len < 8)
+			p = blanks(p + len, end) - len;
+	}
+	b->len = (size_t)(out - b->data);
+	b->data[b->len] = '\0';
+	return p;
+}
+
 void
 csa_numarr_copy(struct csa_buf *b, const struct csa_numarr *a)
 {
 	const char	*p = a->s, *end = a->s + a->n;
-	char		 out[4096];
-	size_t		 k = 0, len;
-	uint64_t	 v, low;
 
-	while (p < end) {
-		if (k > sizeof(out) - 8) {
-			csa_buf_add(b, out, k);
-			k = 0;
-		}
-		if (end - p < 8) {
-			if ((unsigned char)*p > ' ')
-				out[k++] = *p;
-			p++;
-			continue;
-		}
-		memcpy(out + k, p, 8);
-		/* Top bit set up to the first byte below 0x21; all are ASCII. */
-		v = csa_load8(p);
-		low = ~(v + CSA_ONES * 0x5f) & CSA_TOPS;
-		len = low == 0 ? 8 : csa_first8(low);
-		k += len;
-		p += len;
-		if (len < 8)
-			p = blanks(p, end);
-	}
-	csa_buf_add(b, out, k);
+	while (end - p >= 8 && b->max - b->len >= COPY_ROOM &&
+	    csa_buf_reserve(b, COPY_ROOM) == 0)
+		p = copy_some(b, p, end);
+	/* The last bytes, or near the buffer's ceiling: one by one. */
+	for (; p < end && !b->failed; p++)
+		if ((unsigned char)*p > ' ')
+			csa_buf_putc(b, *p);
 }
