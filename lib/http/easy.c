@@ -14,7 +14,12 @@
 #include "lib/base/mem.h"
 #include "lib/http/http_internal.h"
 
-#define BUFFER		8192L		/* what one read takes */
+/*
+ * What one read takes.  Over TLS a read is no system call: it takes from what
+ * came in one, so less will do there; every call in flight has such a buffer.
+ */
+#define BUFFER		8192L
+#define TLS_BUFFER	4096L
 #define UPLOAD_BUFFER	16384L		/* curl's least */
 #define MAX_SPARE	256
 #define MAX_HEADERS	(256 * 1024)	/* bytes of headers in a reply */
@@ -204,14 +209,14 @@ set_tls(CURL *e, struct csa_http *h)
 }
 
 static void
-set_net(CURL *e, struct csa_http *h)
+set_net(CURL *e, struct csa_http *h, bool tls)
 {
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(e, CURLOPT_NOPROGRESS, 1L);
 	curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
 	curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, h->connect_timeout_ms);
-	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, BUFFER);
+	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, tls ? TLS_BUFFER : BUFFER);
 	curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER);
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, csa_sock_open);
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, h);
@@ -224,17 +229,18 @@ set_net(CURL *e, struct csa_http *h)
 }
 
 static CURL *
-easy_new(struct csa_http *h)
+easy_new(struct csa_http *h, bool tls)
 {
-	CURL	*e;
+	struct csa_spare	*spare = &h->spare[tls];
+	CURL			*e;
 
-	if (h->nspare > 0)
-		return h->spare[--h->nspare];
+	if (spare->n > 0)
+		return spare->easy[--spare->n];
 	if ((e = curl_easy_init()) == NULL)
 		return NULL;
 	set_protocols(e);
 	set_tls(e, h);
-	set_net(e, h);
+	set_net(e, h, tls);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
 #if CAN_KNOW
@@ -243,22 +249,41 @@ easy_new(struct csa_http *h)
 	return e;
 }
 
+/*
+ * HAS_UPLOAD_BUFFER: curl copies a body into a buffer of the transfer's, 16 kB,
+ * which it gives back with the handle (since 8.7 there is none).  Setting its size
+ * frees it, and curl makes another should it ever have to send again; so where
+ * the body is on its way, a slow model is waited for without.
+ */
+#define HAS_UPLOAD_BUFFER	(LIBCURL_VERSION_NUM < 0x080700)
+
 static void
-easy_free(struct csa_http *h, CURL *e)
+free_upload_buffer(CURL *e)
 {
-	if (h->nspare == MAX_SPARE) {
+#if HAS_UPLOAD_BUFFER
+	curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER);
+#else
+	(void)e;
+#endif
+}
+
+static void
+easy_free(struct csa_spare *spare, CURL *e)
+{
+	if (spare->n == MAX_SPARE) {
 		curl_easy_cleanup(e);
 		return;
 	}
-	if (h->spare == NULL)
-		h->spare = csa_new_array(MAX_SPARE, CURL *);
+	if (spare->easy == NULL)
+		spare->easy = csa_new_array(MAX_SPARE, CURL *);
 	curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 0L);
+	free_upload_buffer(e);
 	/* Nothing of the caller's may be left in it. */
 	curl_easy_setopt(e, CURLOPT_POSTFIELDS, NULL);
 	curl_easy_setopt(e, CURLOPT_HTTPHEADER, NULL);
 	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, NULL);
 	curl_easy_setopt(e, CURLOPT_PRIVATE, NULL);
-	h->spare[h->nspare++] = e;
+	spare->easy[spare->n++] = e;
 }
 
 static CURLcode
@@ -286,13 +311,25 @@ set_request(CURL *e, struct csa_http_call *c)
 	return curl_easy_setopt(e, CURLOPT_URL, c->url);
 }
 
+bool
+csa_easy_sent(struct csa_http_call *c)
+{
+	curl_off_t	 n = 0;
+
+	curl_easy_getinfo(c->easy, CURLINFO_SIZE_UPLOAD_T, &n);
+	if ((uint64_t)n < c->len)
+		return false;
+	free_upload_buffer(c->easy);
+	return true;
+}
+
 CURLcode
 csa_easy_start(struct csa_http_call *c)
 {
 	struct csa_http	*h = c->http;
 	CURLcode	 rc;
 
-	if ((c->easy = easy_new(h)) == NULL)
+	if ((c->easy = easy_new(h, c->tls)) == NULL)
 		return CURLE_OUT_OF_MEMORY;
 	if ((rc = set_request(c->easy, c)) != CURLE_OK)
 		return rc;
@@ -334,7 +371,7 @@ csa_easy_stop(struct csa_http_call *c, bool cut)
 	if (cut)
 		other = prepare_cut(c);
 	curl_multi_remove_handle(h->multi, c->easy);
-	easy_free(h, c->easy);
+	easy_free(&h->spare[c->tls], c->easy);
 	c->easy = NULL;
 	if (other != NULL) {
 		curl_easy_pause(other->easy, CURLPAUSE_RECV);

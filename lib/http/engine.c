@@ -83,10 +83,19 @@ share_fate(struct csa_http_call *c, CURLcode result)
 	}
 }
 
+static void
+not_sending(struct csa_http_call *c)
+{
+	if (c->sending)
+		LIST_REMOVE(c, send);
+	c->sending = false;
+}
+
 /* The call is over for curl. */
 static void
 finish(struct csa_http_call *c, CURLcode result)
 {
+	not_sending(c);
 	csa_easy_stop(c, false);
 	if (csa_host_leave(c, result))
 		share_fate(c, result);
@@ -100,6 +109,23 @@ give_to_curl(struct csa_http_call *c)
 
 	if (result != CURLE_OK)
 		finish(c, result);
+	else if (c->tls && c->len > 0) {
+		c->sending = true;
+		LIST_INSERT_HEAD(&c->http->sending, c, send);
+	}
+}
+
+/* Before it sleeps the driver frees what bodies that are sent still hold. */
+static void
+look_at_sending(struct csa_http *h)
+{
+	struct csa_http_call	*c, *next;
+
+	for (c = LIST_FIRST(&h->sending); c != NULL; c = next) {
+		next = LIST_NEXT(c, send);
+		if (csa_easy_sent(c))
+			not_sending(c);
+	}
 }
 
 static void
@@ -109,6 +135,7 @@ removed(struct csa_http_call *c)
 	struct csa_waiter	*w = c->waiter;
 
 	if (c->easy != NULL || c->in_line) {
+		not_sending(c);
 		csa_easy_stop(c, true);
 		csa_host_leave(c, CURLE_OK);
 	}
@@ -299,6 +326,7 @@ csa_engine_turn(struct csa_http *h, int64_t until)
 
 	driver_lock(h);
 	serve(h);
+	look_at_sending(h);
 	ms = sleep_time(h, until);
 	if (h->driver->notified)
 		ms = 0;
@@ -358,6 +386,7 @@ locks_new(struct csa_http *h)
 	CSA_MUST(pthread_mutex_init(&h->curl, NULL) == 0);
 	CSA_MUST(pthread_mutex_init(&h->state, NULL) == 0);
 	LIST_INIT(&h->hosts);
+	LIST_INIT(&h->sending);
 	LIST_INIT(&h->followers);
 	LIST_INIT(&h->spare_waiters);
 }
@@ -420,8 +449,9 @@ csa_http_free(struct csa_http *h)
 	if (h == NULL)
 		return;
 	CSA_MUST(h->driver == NULL && atomic_load(&h->jobs) == NULL);
-	while (h->nspare > 0)
-		curl_easy_cleanup(h->spare[--h->nspare]);
+	for (int i = 0; i < 2; i++)
+		while (h->spare[i].n > 0)
+			curl_easy_cleanup(h->spare[i].easy[--h->spare[i].n]);
 	/* Closes the connections, through csa_sock_close. */
 	curl_multi_cleanup(h->multi);
 	curl_share_cleanup(h->share);
@@ -436,6 +466,7 @@ csa_http_free(struct csa_http *h)
 	pthread_mutex_destroy(&h->state);
 	free(h->waiters);
 	free(h->socks);
-	free(h->spare);
+	for (int i = 0; i < 2; i++)
+		free(h->spare[i].easy);
 	free(h);
 }

@@ -66,6 +66,12 @@ struct csa_sock {
 	uint8_t	 mask;		/* what the epoll set has, 0: nothing */
 };
 
+/* Easy handles that may be used again. */
+struct csa_spare {
+	CURL	**easy;
+	size_t	  n;
+};
+
 struct csa_http {
 	int			 epfd;
 	int			 evfd;		/* wakes a sleeping driver */
@@ -91,8 +97,8 @@ struct csa_http {
 	LIST_HEAD(, csa_host)	 hosts;
 	unsigned		 nhosts;
 	bool			 hosts_due;	/* to let somebody through */
-	CURL			**spare;	/* easy handles */
-	size_t			 nspare;
+	LIST_HEAD(, csa_http_call) sending;	/* their bodies, over TLS */
+	struct csa_spare	 spare[2];	/* [1]: for calls over TLS */
 
 	pthread_mutex_t		 state;
 	struct csa_waiter	*driver;	/* NULL: nobody */
@@ -132,6 +138,8 @@ struct csa_http_call {
 	TAILQ_ENTRY(csa_http_call) line;
 	LIST_ENTRY(csa_http_call) fellow;
 	bool			 in_line;
+	bool			 sending;	/* in http->sending */
+	LIST_ENTRY(csa_http_call) send;
 	SSL			*connection;	/* NULL: not yet */
 	bool			 shared;	/* that is, HTTP/2 */
 
@@ -189,6 +197,10 @@ void	csa_sock_ready(struct csa_http *, int fd, uint32_t events);
 
 /* Hand the call to the multi handle; CURLE_OK or why not. */
 CURLcode csa_easy_start(struct csa_http_call *);
+/*
+ * Has the body been handed to the network?  Then what curl kept of it is freed.
+ */
+bool	csa_easy_sent(struct csa_http_call *);
 /* Take it back; what it has come to is in the call.  cut: before its end. */
 void	csa_easy_stop(struct csa_http_call *, bool cut);
 
