@@ -18,6 +18,7 @@ struct pool {
 	char	 dir[64], sock[96], conf[96], log[96];
 	int	 listen;
 	pid_t	 pid;		/* of the worker or the master */
+	bool	 crashes;	/* a report of a sanitizer is expected */
 };
 
 /* The directory, the socket, and a configuration with these lines added. */
