@@ -27,6 +27,7 @@
 #include "lib/http/http_internal.h"
 
 #define EVENTS		16	/* a turn: a deadline may have to wait for it */
+#define NEWEST		8	/* bodies looked at after every job */
 #define MAX_SLEEP	60000	/* ms */
 #define MAX_IDLE	4096	/* connections, where there is no limit */
 
@@ -115,13 +116,16 @@ give_to_curl(struct csa_http_call *c)
 	}
 }
 
-/* Before it sleeps the driver frees what bodies that are sent still hold. */
+/*
+ * Free what bodies that are sent still hold.  The newest stand first; those that
+ * wait for the far end's permission to send are the driver's, before it sleeps.
+ */
 static void
-look_at_sending(struct csa_http *h)
+look_at_sending(struct csa_http *h, unsigned most)
 {
 	struct csa_http_call	*c, *next;
 
-	for (c = LIST_FIRST(&h->sending); c != NULL; c = next) {
+	for (c = LIST_FIRST(&h->sending); c != NULL && most-- > 0; c = next) {
 		next = LIST_NEXT(c, send);
 		if (csa_easy_sent(c))
 			not_sending(c);
@@ -233,6 +237,7 @@ serve(struct csa_http *h)
 		do_timer(h);
 		do_finished(h);
 	} while (do_hosts(h));
+	look_at_sending(h, NEWEST);
 	if (h->timer != -1 && h->timer < h->asleep_until)
 		wake_driver(h);
 }
@@ -326,7 +331,7 @@ csa_engine_turn(struct csa_http *h, int64_t until)
 
 	driver_lock(h);
 	serve(h);
-	look_at_sending(h);
+	look_at_sending(h, UINT_MAX);
 	ms = sleep_time(h, until);
 	if (h->driver->notified)
 		ms = 0;
