@@ -42,6 +42,7 @@ struct csa_prefork {
 	char		 pool[64];	/* a metric's label */
 	size_t		 target;	/* workers wanted */
 	long		 drain_ms;
+	bool		 crowded;	/* workers of very many threads */
 	struct csa_child child[CSA_CHILDREN];
 	size_t		 nchildren;
 	unsigned	 generation;

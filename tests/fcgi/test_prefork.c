@@ -236,6 +236,30 @@ START_TEST(one_that_cannot_start_backs_off_and_comes_back)
 }
 END_TEST
 
+/* Hundreds of threads do without malloc's caches, unless told otherwise. */
+START_TEST(many_threads_share_what_is_freed)
+{
+	static const char	 none[] = "glibc.malloc.tcache_count=0";
+	static const char	 say[] = "echo \"tunables=$GLIBC_TUNABLES.\" >&2";
+
+	unsetenv("GLIBC_TUNABLES");
+	pool_start_master(&p, fickle(say));
+	ck_assert(pool_wait_log(&p, "is ready", 2, 10000));
+	ck_assert_uint_eq(pool_logged(&p, "tunables=."), 2);
+	pool_configure(&p, "workers = 2\nthreads = 300\ndrain_ms = 1000\n");
+	kill(p.pid, SIGHUP);
+	ck_assert(pool_wait_log(&p, "tunables=glibc", 2, 10000));
+	ck_assert_uint_eq(pool_logged(&p, none), 2);
+	kill(p.pid, SIGTERM);
+	ck_assert_int_eq(pool_wait(&p, 5000), 0);
+	setenv("GLIBC_TUNABLES", "glibc.malloc.check=0", 1);
+	pool_start_master(&p, fickle(say));
+	unsetenv("GLIBC_TUNABLES");
+	ck_assert(pool_wait_log(&p, "tunables=glibc.malloc.check=0.", 2,
+	    10000));
+}
+END_TEST
+
 START_TEST(a_refused_configuration_is_tried_slowly)
 {
 	setenv("STUB_START", "config", 1);
@@ -467,6 +491,7 @@ add(TCase *t)
 	tcase_add_test(t, the_killed_are_replaced_at_once);
 	tcase_add_test(t, one_that_crashes_is_replaced);
 	tcase_add_test(t, one_that_cannot_start_backs_off_and_comes_back);
+	tcase_add_test(t, many_threads_share_what_is_freed);
 	tcase_add_test(t, a_refused_configuration_is_tried_slowly);
 	tcase_add_test(t, rolling_replacement_loses_nothing);
 	tcase_add_test(t, a_new_number_of_workers_is_taken);
