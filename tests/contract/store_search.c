@@ -192,8 +192,8 @@ static const char *const hostile[] = {
 	"title: lamp", "{title text} : lamp", "- title : lamp", "^lamp",
 	"lamp + switch", "(lamp", "lamp)", "'; DROP TABLE chunks; --",
 	"lamp\x01\x02\x7f", "la\xc3\xa9mp \xf0\x9f\x92\xa1 lamp", "%s%n lamp",
-	"\\", "lamp\\", "AND", "OR", "NOT NOT", "lamp \xe2\x80\x9cswitch\xe2"
-	"\x80\x9d", "fts", "delete lamp",
+	"\\", "lamp\\", "AND", "OR", "NOT NOT", "fts", "delete lamp",
+	"lamp \xe2\x80\x9cswitch\xe2\x80\x9d",
 };
 
 START_TEST(no_question_is_an_operator)

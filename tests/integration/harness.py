@@ -125,9 +125,13 @@ class Service:
         for pool in POOLS:
             self.start_pool(pool)
         for pool in POOLS:
-            assert wait_until(lambda: os.path.exists(self.socket(pool)) and self.workers(pool)), \
-                f"{pool} did not start: {self.masters[pool].tail()}"
+            assert wait_until(lambda: self.ready(pool), 20), f"{pool} did not start: {self.masters[pool].tail()}"
         return self
+
+    def ready(self, pool):
+        """All workers have read their configuration and accept."""
+        started = self.masters[pool].tail(1 << 20).rpartition("workers, 0 taken over")[2]
+        return started.count(" is ready after ") >= int(self.options["workers"])
 
     def workers(self, pool):
         """Process ids of a pool's workers."""
