@@ -15,12 +15,17 @@
 #include "lib/http/http_internal.h"
 
 /*
- * What one read takes.  Over TLS a read is no system call: it takes from what
- * came in one, so less will do there; every call in flight has such a buffer.
+ * What one read takes, and one write of what is too long for one.  Over TLS a
+ * read is no system call: it takes from what came in one, so less will do there;
+ * every call in flight has such a buffer.  What embeds or writes a hundred texts
+ * is rare and has a megabyte to read or write.
  */
-#define BUFFER		8192L
-#define TLS_BUFFER	4096L
-#define UPLOAD_BUFFER	16384L		/* curl's least */
+static const struct { long read, write; } sizes[] = {
+	[CSA_EASY_PLAIN] = { 8192, 16384 },
+	[CSA_EASY_TLS] = { 4096, 16384 },		/* 16384: curl's least */
+	[CSA_EASY_BULK] = { 65536, 131072 },
+};
+
 #define MAX_SPARE	256
 #define MAX_HEADERS	(256 * 1024)	/* bytes of headers in a reply */
 #define MAX_KEPT	512		/* of one header */
@@ -209,15 +214,15 @@ set_tls(CURL *e, struct csa_http *h)
 }
 
 static void
-set_net(CURL *e, struct csa_http *h, bool tls)
+set_net(CURL *e, struct csa_http *h, enum csa_easy_kind kind)
 {
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(e, CURLOPT_NOPROGRESS, 1L);
 	curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
 	curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, h->connect_timeout_ms);
-	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, tls ? TLS_BUFFER : BUFFER);
-	curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER);
+	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, sizes[kind].read);
+	curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, sizes[kind].write);
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, csa_sock_open);
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, h);
 	curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, csa_sock_close);
@@ -229,9 +234,9 @@ set_net(CURL *e, struct csa_http *h, bool tls)
 }
 
 static CURL *
-easy_new(struct csa_http *h, bool tls)
+easy_new(struct csa_http *h, enum csa_easy_kind kind)
 {
-	struct csa_spare	*spare = &h->spare[tls];
+	struct csa_spare	*spare = &h->spare[kind];
 	CURL			*e;
 
 	if (spare->n > 0)
@@ -240,7 +245,7 @@ easy_new(struct csa_http *h, bool tls)
 		return NULL;
 	set_protocols(e);
 	set_tls(e, h);
-	set_net(e, h, tls);
+	set_net(e, h, kind);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
 #if CAN_KNOW
@@ -258,18 +263,21 @@ easy_new(struct csa_http *h, bool tls)
 #define HAS_UPLOAD_BUFFER	(LIBCURL_VERSION_NUM < 0x080700)
 
 static void
-free_upload_buffer(CURL *e)
+free_upload_buffer(CURL *e, enum csa_easy_kind kind)
 {
 #if HAS_UPLOAD_BUFFER
-	curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER);
+	curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, sizes[kind].write);
 #else
 	(void)e;
+	(void)kind;
 #endif
 }
 
 static void
-easy_free(struct csa_spare *spare, CURL *e)
+easy_free(struct csa_http *h, enum csa_easy_kind kind, CURL *e)
 {
+	struct csa_spare	*spare = &h->spare[kind];
+
 	if (spare->n == MAX_SPARE) {
 		curl_easy_cleanup(e);
 		return;
@@ -277,7 +285,7 @@ easy_free(struct csa_spare *spare, CURL *e)
 	if (spare->easy == NULL)
 		spare->easy = csa_new_array(MAX_SPARE, CURL *);
 	curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 0L);
-	free_upload_buffer(e);
+	free_upload_buffer(e, kind);
 	/* Nothing of the caller's may be left in it. */
 	curl_easy_setopt(e, CURLOPT_POSTFIELDS, NULL);
 	curl_easy_setopt(e, CURLOPT_HTTPHEADER, NULL);
@@ -319,7 +327,7 @@ csa_easy_sent(struct csa_http_call *c)
 	curl_easy_getinfo(c->easy, CURLINFO_SIZE_UPLOAD_T, &n);
 	if ((uint64_t)n < c->len)
 		return false;
-	free_upload_buffer(c->easy);
+	free_upload_buffer(c->easy, c->kind);
 	return true;
 }
 
@@ -329,7 +337,7 @@ csa_easy_start(struct csa_http_call *c)
 	struct csa_http	*h = c->http;
 	CURLcode	 rc;
 
-	if ((c->easy = easy_new(h, c->tls)) == NULL)
+	if ((c->easy = easy_new(h, c->kind)) == NULL)
 		return CURLE_OUT_OF_MEMORY;
 	if ((rc = set_request(c->easy, c)) != CURLE_OK)
 		return rc;
@@ -371,7 +379,7 @@ csa_easy_stop(struct csa_http_call *c, bool cut)
 	if (cut)
 		other = prepare_cut(c);
 	curl_multi_remove_handle(h->multi, c->easy);
-	easy_free(&h->spare[c->tls], c->easy);
+	easy_free(h, c->kind, c->easy);
 	c->easy = NULL;
 	if (other != NULL) {
 		curl_easy_pause(other->easy, CURLPAUSE_RECV);

@@ -454,7 +454,7 @@ csa_http_free(struct csa_http *h)
 	if (h == NULL)
 		return;
 	CSA_MUST(h->driver == NULL && atomic_load(&h->jobs) == NULL);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < CSA_EASY__MAX; i++)
 		while (h->spare[i].n > 0)
 			curl_easy_cleanup(h->spare[i].easy[--h->spare[i].n]);
 	/* Closes the connections, through csa_sock_close. */
@@ -471,7 +471,7 @@ csa_http_free(struct csa_http *h)
 	pthread_mutex_destroy(&h->state);
 	free(h->waiters);
 	free(h->socks);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < CSA_EASY__MAX; i++)
 		free(h->spare[i].easy);
 	free(h);
 }

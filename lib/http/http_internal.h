@@ -66,6 +66,10 @@ struct csa_sock {
 	uint8_t	 mask;		/* what the epoll set has, 0: nothing */
 };
 
+/* What a call's buffers are made for. */
+enum csa_easy_kind { CSA_EASY_PLAIN, CSA_EASY_TLS, CSA_EASY_BULK,
+	CSA_EASY__MAX };
+
 /* Easy handles that may be used again. */
 struct csa_spare {
 	CURL	**easy;
@@ -98,7 +102,7 @@ struct csa_http {
 	unsigned		 nhosts;
 	bool			 hosts_due;	/* to let somebody through */
 	LIST_HEAD(, csa_http_call) sending;	/* their bodies, over TLS */
-	struct csa_spare	 spare[2];	/* [1]: for calls over TLS */
+	struct csa_spare	 spare[CSA_EASY__MAX];
 
 	pthread_mutex_t		 state;
 	struct csa_waiter	*driver;	/* NULL: nobody */
@@ -127,6 +131,7 @@ struct csa_http_call {
 	bool			 post;
 	bool			 stream;
 	bool			 tls;
+	enum csa_easy_kind	 kind;
 	const char		*url;		/* behind nodes */
 	const void		*data;		/* borrowed */
 	size_t			 len;
