@@ -41,3 +41,13 @@ csa_answer_text(struct csa_answer *a, const struct csa_node *s)
 	csa_buf_add(&a->text, s->s, s->n);
 	return a->text.failed ? -1 : 0;
 }
+
+enum csa_ending
+csa_answer_ending(const struct csa_ending_name *names, size_t n,
+    const char *reason)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(reason, names[i].reason) == 0)
+			return names[i].ending;
+	return CSA_END_OTHER;
+}

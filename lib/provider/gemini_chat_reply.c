@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/mem.h"
 #include "lib/provider/answer.h"
 #include "lib/provider/reply.h"
 
@@ -11,10 +12,7 @@
  * content no parts, and parts no text, each of them with status 200 and for a
  * reason of its own.  OTHER means that trying again may help.
  */
-static const struct {
-	const char	*reason;
-	enum csa_ending	 ending;
-} endings[] = {
+static const struct csa_ending_name endings[] = {
 	{ "STOP", CSA_END_STOP },
 	{ "MAX_TOKENS", CSA_END_LENGTH },
 	/* There is more, which a further call would bring; nobody asked. */
@@ -28,15 +26,6 @@ static const struct {
 	{ "IMAGE_PROHIBITED_CONTENT", CSA_END_FILTER },
 	{ "IMAGE_RECITATION", CSA_END_FILTER },
 };
-
-static enum csa_ending
-ending_of(const char *reason)
-{
-	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++)
-		if (strcmp(reason, endings[i].reason) == 0)
-			return endings[i].ending;
-	return CSA_END_OTHER;
-}
 
 static void
 usage(struct csa_answer *a, const struct csa_node *o)
@@ -116,7 +105,8 @@ read_object(struct csa_answer *a, const struct csa_node *o, const char **why)
 	}
 	reason = csa_node_str(csa_node_get(candidate, "finishReason"));
 	if (reason != NULL)
-		a->ending = ending_of(reason);
+		a->ending = csa_answer_ending(endings, CSA_NITEMS(endings),
+	    reason);
 	return 0;
 }
 

@@ -3,27 +3,16 @@
 #include <string.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/mem.h"
 #include "lib/provider/answer.h"
 #include "lib/provider/reply.h"
 
-static const struct {
-	const char	*reason;
-	enum csa_ending	 ending;
-} endings[] = {
+static const struct csa_ending_name endings[] = {
 	{ "stop", CSA_END_STOP },
 	{ "length", CSA_END_LENGTH },
 	{ "max_tokens", CSA_END_LENGTH },
 	{ "content_filter", CSA_END_FILTER },
 };
-
-static enum csa_ending
-ending_of(const char *reason)
-{
-	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++)
-		if (strcmp(reason, endings[i].reason) == 0)
-			return endings[i].ending;
-	return CSA_END_OTHER;
-}
 
 static void
 usage(struct csa_answer *a, const struct csa_node *o)
@@ -116,7 +105,8 @@ read_object(struct csa_answer *a, const struct csa_node *o, const char **why)
 	}
 	reason = csa_node_str(csa_node_get(choice, "finish_reason"));
 	if (reason != NULL && a->ending != CSA_END_FILTER)
-		a->ending = ending_of(reason);
+		a->ending = csa_answer_ending(endings, CSA_NITEMS(endings),
+	    reason);
 	return 0;
 }
 
