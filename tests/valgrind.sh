@@ -15,12 +15,12 @@ one() { # TEST
   local name=${1##*/} log rc=0 try
   log=$(mktemp)
   [[ $name == test_http ]] || export CK_FORK=no
+  # Cases of test_http depend on timing: see check_in in run-tests.
   for try in 1 2 3; do
-  rc=0
-  (cd "$build" && valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
-    --errors-for-leak-kinds=definite,indirect "$1") >"$log" 2>&1 || rc=$?
-  # Cases of it depend on timing: see check_in in run-tests.
-  [[ $name == test_http && $rc != 0 && $rc != 99 && $try != 3 ]] || break
+    rc=0
+    (cd "$build" && valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
+      --errors-for-leak-kinds=definite,indirect "$1") >"$log" 2>&1 || rc=$?
+    [[ $name == test_http && $rc != 0 && $rc != 99 && $try != 3 ]] || break
   done
   case $rc in
     0) echo "valgrind: $name is clean" ;;
