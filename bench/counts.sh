@@ -219,12 +219,13 @@ connections() {
 	end_pool
 }
 
-# kB of PSS of the processes named by number.
+# kB of the processes named by number: PSS of what is anonymous.  The share of a
+# library's pages depends on what else the machine runs, and is left out.
 pss() {
 	local p
 	for p in "$@"; do
 		cat "/proc/$p/smaps_rollup" 2>/dev/null
-	done | awk '/^Pss:/ { kb += $2 } END { print kb + 0 }'
+	done | awk '/^Pss_Anon:/ { kb += $2 } END { print kb + 0 }'
 }
 
 memory() {
