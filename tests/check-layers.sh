@@ -10,10 +10,11 @@ rank() {
 	lib/text/*)				echo 1 ;;
 	lib/config/*|lib/metrics/*|lib/trace/*)	echo 2 ;;
 	lib/web/*|lib/http/*|lib/kv/*|lib/store/*) echo 3 ;;
-	lib/provider/*|lib/vector/*|lib/limit/*) echo 4 ;;
-	lib/rag/*|lib/jobs/*)			echo 5 ;;
-	handlers/*)				echo 6 ;;
-	fcgi/*)					echo 7 ;;
+	lib/upstream/*)				echo 4 ;;
+	lib/provider/*|lib/vector/*|lib/limit/*) echo 5 ;;
+	lib/rag/*|lib/jobs/*)			echo 6 ;;
+	handlers/*)				echo 7 ;;
+	fcgi/*|cli/*)				echo 8 ;;
 	*)					echo 99 ;;
 	esac
 }
@@ -38,7 +39,7 @@ complain() {
 	status=1
 }
 
-for file in $(find lib handlers fcgi -name '*.[ch]'); do
+for file in $(find lib handlers fcgi $(ls -d cli 2>/dev/null) -name '*.[ch]'); do
 	mine=$(rank "$file")
 	[ "$mine" -ne 99 ] || complain "$file: its directory has no rank here"
 	for header in $(sed -n 's|^#include "\(.*/.*\)".*|\1|p' "$file"); do

@@ -91,6 +91,7 @@ struct csa_chat_req {
 	const struct csa_passage *passages;
 	size_t		 npassages;
 	const struct csa_text_result *text;	/* terms and ideal; may be NULL */
+	bool		 may_degrade;	/* another model, or quotes, will do */
 };
 
 enum csa_finish { CSA_FINISH_STOP, CSA_FINISH_LENGTH, CSA_FINISH_FILTER };
@@ -102,7 +103,11 @@ struct csa_chat_res {
 	enum csa_finish	 finish;
 	const char	*model;		/* the one that answered */
 	long		 prompt_tokens, completion_tokens, total_tokens;
+	long		 cached_tokens;	/* of the prompt */
+	long		 thought_tokens;	/* of the completion */
+	double		 cost_usd;
 	bool		 unknown;	/* an honest "I don't know" */
+	const char	*degraded;	/* NULL, or why: "model_unavailable" */
 };
 
 struct csa_model {

@@ -35,6 +35,8 @@ struct csa_found {
 	struct csa_passage	*passages;	/* best first, score in 0..1 */
 	size_t			 n;
 	struct csa_text_result	 text;		/* what full text knew */
+	/* NULL, or which half is missing: "embedding_unavailable". */
+	const char		*degraded;
 };
 
 /*
