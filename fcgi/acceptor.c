@@ -19,6 +19,7 @@
 #include "handlers/app.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/http/http.h"
 #include "lib/metrics/metrics.h"
 
 #define WATCH_MS	1000	/* how often slow senders are looked for */
@@ -150,6 +151,13 @@ accept_some(struct loop *l)
 		;
 }
 
+/* Of the drain time, what is left for telling the clients. */
+static int64_t
+last_words(long drain_ms)
+{
+	return drain_ms / 4 < 1000 ? drain_ms / 4 : 1000;
+}
+
 static void
 stop_accepting(struct loop *l, const char *why)
 {
@@ -161,6 +169,8 @@ stop_accepting(struct loop *l, const char *why)
 	l->state = DRAINING;
 	l->until = csa_now_ms() + l->a->drain_ms;
 	__atomic_store_n(&l->a->app->draining, true, __ATOMIC_RELAXED);
+	/* What cannot be finished still gets its error, before all is cut. */
+	csa_http_drain(l->a->app->http, l->until - last_words(l->a->drain_ms));
 	csa_crew_drain(l->a->crew);
 }
 

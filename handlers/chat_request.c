@@ -139,6 +139,8 @@ parse_params(struct json_object *body, const struct csa_config *config,
 	if (rc == 1 && strcmp(s, "extractive") != 0 && strcmp(s, "none") != 0)
 		return csa_fail(err, CSA_ERR_INVALID_VALUE, CSA_SRC_CLIENT,
 		    "config_params.fallback must be extractive or none");
+	if (rc == 1)
+		r->may_degrade = strcmp(s, "none") != 0;
 	return 0;
 }
 
@@ -168,6 +170,7 @@ csa_chat_request_parse(struct json_object *body,
 	memset(r, 0, sizeof(*r));
 	r->system_prompt = config->system_prompt;
 	r->temperature = config->temperature;
+	r->may_degrade = strcmp(config->fallback, "none") != 0;
 	r->k = (size_t)config->retriever_search_k;
 	r->keep = (size_t)config->chat_history_length;
 	if (json_object_get_type(body) != json_type_object)

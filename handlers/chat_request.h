@@ -29,7 +29,9 @@ struct csa_chat_request {
 	double			 temperature;
 	size_t			 k;		/* retriever_k */
 	size_t			 keep;		/* chat_history_length */
+	long			 max_output_tokens; /* 0: the configured */
 	bool			 stream;
+	bool			 may_degrade;	/* fallback is not "none" */
 };
 
 /* 0, or -1 with err that names the field and the allowed range. */

@@ -20,6 +20,7 @@ struct csa_call {
 	struct csa_resp		*resp;
 	const struct csa_route	*route;
 	const struct csa_key	*key;	/* NULL where none was needed or given */
+	const char		*phase;	/* what it is about; a metric's label */
 };
 
 enum csa_who { CSA_WHO_KEY, CSA_WHO_OPEN, CSA_WHO_SCRAPE };

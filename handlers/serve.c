@@ -110,8 +110,7 @@ account(const struct csa_call *call, const struct csa_err *err)
 	struct csa_buf		 b;
 
 	if (call->resp->gone || (err != NULL && err->code == CSA_ERR_CANCELLED)) {
-		snprintf(labels, sizeof(labels), "%s|%s", name,
-		    call->resp->gone ? "write" : "work");
+		snprintf(labels, sizeof(labels), "%s|%s", name, call->phase);
 		csa_count(CSA_M_client_gone, labels, 1);
 	}
 	csa_buf_init(&b, 4096);
@@ -141,7 +140,9 @@ void
 csa_app_serve(struct csa_app *app, unsigned pools, struct csa_req *req,
     struct csa_resp *resp)
 {
-	struct csa_call	 call = { .req = req, .resp = resp };
+	struct csa_call	 call = {
+		.req = req, .resp = resp, .phase = "request"
+	};
 	struct csa_err	 err;
 	bool		 failed;
 

@@ -124,8 +124,8 @@ static int
 explain(const struct csa_http_call *c, struct csa_err *e)
 {
 	enum csa_source	 source = c->verdict == CSA_ERR_CANCELLED ?
-	    CSA_SRC_CLIENT : c->verdict == CSA_ERR_INTERNAL ?
-	    CSA_SRC_AGENT : c->source;
+	    CSA_SRC_CLIENT : c->verdict == CSA_ERR_INTERNAL ||
+	    c->verdict == CSA_ERR_OVERLOADED ? CSA_SRC_AGENT : c->source;
 	long long	 ms = (long long)(c->ended - c->started) / 1000000;
 
 	if (c->done && c->too_large)
@@ -156,6 +156,8 @@ judge(struct csa_http_call *c, struct csa_err *e)
 			c->verdict = CSA_ERR_CANCELLED;
 		else if (csa_now_ms() >= c->deadline)
 			c->verdict = CSA_ERR_DEADLINE;
+		else if (csa_now_ms() >= c->http->drain)
+			c->verdict = CSA_ERR_OVERLOADED;
 		else
 			return 1;
 		c->ended = csa_now_ns();

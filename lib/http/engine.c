@@ -432,6 +432,7 @@ csa_http_new(const struct csa_http_opts *opts, struct csa_err *e)
 	h->epfd = h->watchfd = h->evfd = -1;
 	h->timer = -1;
 	h->asleep_until = CSA_AWAKE;
+	h->drain = INT64_MAX;
 	h->connect_timeout_ms = opts->connect_timeout_ms;
 	locks_new(h);
 	if ((h->store = csa_ca_load(opts->ca_file, e)) == NULL)
@@ -446,6 +447,22 @@ csa_http_new(const struct csa_http_opts *opts, struct csa_err *e)
 fail:
 	csa_http_free(h);
 	return NULL;
+}
+
+void
+csa_http_drain(struct csa_http *h, int64_t until)
+{
+	uint64_t	 one = 1;
+
+	/* Whoever sleeps, sleeps until an hour that is no longer right. */
+	pthread_mutex_lock(&h->state);
+	h->drain = until;
+	for (uint32_t i = 0; i < h->nwaiters; i++) {
+		h->waiters[i]->notified = true;
+		pthread_cond_signal(&h->waiters[i]->cond);
+	}
+	pthread_mutex_unlock(&h->state);
+	(void)!write(h->evfd, &one, sizeof(one));
 }
 
 void

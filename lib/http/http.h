@@ -41,6 +41,11 @@ struct csa_http_opts {
 struct csa_http	*csa_http_new(const struct csa_http_opts *, struct csa_err *);
 /* All calls must have ended.  NULL: nothing to do. */
 void	csa_http_free(struct csa_http *);
+/*
+ * The process is to end: what still runs at `until` (a csa_now_ms() time) ends
+ * there with OVERLOADED of the agent's own.  From any thread.
+ */
+void	csa_http_drain(struct csa_http *, int64_t until);
 
 struct csa_waiter *csa_waiter_new(struct csa_http *);
 void	csa_waiter_free(struct csa_waiter *);
@@ -50,6 +55,14 @@ void	csa_waiter_free(struct csa_waiter *);
  */
 void	csa_waiter_watch(struct csa_waiter *, int fd);
 bool	csa_waiter_gone(struct csa_waiter *);
+/*
+ * While this thread waits, call beat(arg) at `first` (a csa_now_ms() time) and
+ * every every_ms after it; -1 from it means that the client is gone.  It may
+ * take its time: somebody else drives meanwhile.  NULL ends it.  For the thread
+ * that owns the waiter.
+ */
+void	csa_waiter_beat(struct csa_waiter *, int64_t first, long every_ms,
+	    int (*beat)(void *), void *arg);
 
 struct csa_http_req {
 	enum csa_source	 source;	/* gemini, openai, pinecone */
@@ -75,7 +88,8 @@ struct csa_http_call *
 
 /*
  * Wait until the exchange is over; not for stream.  0: a whole reply is there,
- * whatever its status.  -1: DEADLINE, CANCELLED (the client left),
+ * whatever its status.  -1: DEADLINE, CANCELLED (the client left), OVERLOADED
+ * (csa_http_drain),
  * PROVIDER_UNAVAILABLE (refused, reset, truncated, name, TLS), PROVIDER_ERROR
  * (reply too large or not HTTP), with source set and the network's own words
  * in detail; INTERNAL for a request that cannot be made (URL, line break in a

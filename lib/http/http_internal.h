@@ -37,6 +37,11 @@ struct csa_waiter {
 	int			 fd;		/* the client's, or -1 */
 	bool			 armed;		/* fd is in the epoll set */
 	bool			 gone;
+	/* The owner's alone. */
+	int			(*beat)(void *);	/* NULL: none */
+	void			*beat_arg;
+	int64_t			 beat_at;	/* ms */
+	long			 beat_ms;
 	LIST_ENTRY(csa_waiter)	 entry;		/* followers or spare_waiters */
 };
 LIST_HEAD(csa_waiters, csa_waiter);
@@ -106,6 +111,7 @@ struct csa_http {
 
 	pthread_mutex_t		 state;
 	struct csa_waiter	*driver;	/* NULL: nobody */
+	int64_t			 drain;		/* ms; all ends then */
 	struct csa_waiters	 followers;	/* newest first */
 	struct csa_waiters	 spare_waiters;
 	struct csa_waiter	**waiters;	/* by slot */

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/http/http_internal.h"
@@ -148,6 +149,32 @@ csa_waiter_events(struct csa_http *h)
 		    (uint32_t)(ev[i].data.u64 >> 32));
 }
 
+void
+csa_waiter_beat(struct csa_waiter *w, int64_t first, long every_ms,
+    int (*beat)(void *), void *arg)
+{
+	w->beat = beat;
+	w->beat_arg = arg;
+	w->beat_at = first;
+	w->beat_ms = every_ms;
+}
+
+/* The state lock is let go: a slow client must hold up nobody else. */
+static void
+beat_now(struct csa_waiter *w)
+{
+	struct csa_http	*h = w->http;
+	int		 rc;
+
+	csa_waiter_leave(w);
+	pthread_mutex_unlock(&h->state);
+	rc = w->beat(w->beat_arg);
+	w->beat_at = csa_now_ms() + w->beat_ms;
+	pthread_mutex_lock(&h->state);
+	if (rc == -1)
+		w->gone = true;
+}
+
 static void
 follow(struct csa_waiter *w, int64_t until)
 {
@@ -166,6 +193,14 @@ csa_waiter_sleep(struct csa_waiter *w, int64_t until)
 {
 	struct csa_http	*h = w->http;
 
+	if (w->beat != NULL && csa_now_ms() >= w->beat_at) {
+		beat_now(w);
+		return;
+	}
+	if (w->beat != NULL && w->beat_at < until)
+		until = w->beat_at;
+	if (h->drain < until)
+		until = h->drain;
 	if (h->driver == NULL)
 		h->driver = w;
 	if (h->driver != w) {

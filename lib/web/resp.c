@@ -97,9 +97,11 @@ csa_resp_begin(struct csa_resp *r, int status, const char *type, long length)
 	CSA_MUST(printable(type));
 	r->status = status;
 	csa_buf_init(&head, HEADERMAX + 1024);
+	/* What a proxy would compress it would first collect. */
 	csa_buf_addf(&head, "Status: %d %s\r\nContent-Type: %s\r\n"
-	    "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n",
-	    status, csa_status_text(status), type);
+	    "Cache-Control: no-store%s\r\nX-Content-Type-Options: nosniff\r\n",
+	    status, csa_status_text(status), type,
+	    length < 0 ? ", no-transform" : "");
 	if (length >= 0)
 		csa_buf_addf(&head, "Content-Length: %ld\r\n", length);
 	else
@@ -134,6 +136,32 @@ csa_resp_flush(struct csa_resp *r)
 	return r->gone ? -1 : 0;
 }
 
+/* The sink's end, without the hook that was called before the head. */
+static int
+put_end(struct csa_resp *r, const void *data, size_t n)
+{
+	if (r->gone)
+		return -1;
+	if (r->sink->ops->end == NULL)
+		return csa_resp_write(r, data, n) == -1 ? -1 :
+		    csa_resp_flush(r);
+	if (r->sink->ops->end(r->sink, data, n) == -1) {
+		r->gone = true;
+		return -1;
+	}
+	r->written += n;
+	return 0;
+}
+
+int
+csa_resp_end(struct csa_resp *r, const void *data, size_t n)
+{
+	CSA_MUST(r->status != 0);
+	if (r->ending != NULL)
+		r->ending(r->ending_arg, r->status);
+	return put_end(r, data, n);
+}
+
 int
 csa_resp_send(struct csa_resp *r, int status, const char *type,
     const void *body, size_t n)
@@ -143,13 +171,5 @@ csa_resp_send(struct csa_resp *r, int status, const char *type,
 		r->ending(r->ending_arg, status);
 	if (csa_resp_begin(r, status, type, (long)n) == -1)
 		return -1;
-	if (r->sink->ops->end == NULL)
-		return csa_resp_write(r, body, n) == -1 ? -1 :
-		    csa_resp_flush(r);
-	if (r->sink->ops->end(r->sink, body, n) == -1) {
-		r->gone = true;
-		return -1;
-	}
-	r->written += n;
-	return 0;
+	return put_end(r, body, n);
 }

@@ -62,7 +62,10 @@ int	csa_resp_begin(struct csa_resp *, int status, const char *type,
 int	csa_resp_write(struct csa_resp *, const void *data, size_t n);
 int	csa_resp_flush(struct csa_resp *);
 
-/* begin, write and flush in one. */
+/* The last bytes of a body, 0 of them for none; nothing follows. */
+int	csa_resp_end(struct csa_resp *, const void *data, size_t n);
+
+/* begin and end in one. */
 int	csa_resp_send(struct csa_resp *, int status, const char *type,
 	    const void *body, size_t n);
 

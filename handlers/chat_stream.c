@@ -1,0 +1,141 @@
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "handlers/chat_reply.h"
+#include "handlers/chat_stream.h"
+#include "handlers/fail.h"
+#include "handlers/turn.h"
+#include "lib/base/buf.h"
+#include "lib/base/clock.h"
+#include "lib/config/config.h"
+#include "lib/http/http.h"
+#include "lib/web/events.h"
+#include "lib/web/req.h"
+#include "lib/web/resp.h"
+
+/*
+ * What fails this soon is told as an HTTP status; later the stream has begun,
+ * since a client should know early that it is heard.
+ */
+#define PATIENCE_MS	100
+
+struct stream {
+	struct csa_call	*call;
+	struct csa_resp	*resp;
+	const char	*request_id;
+	unsigned	 seq;		/* of the next event */
+	struct csa_buf	 data, event;	/* of the event being made */
+};
+
+/* Make an event of s->data in s->event. */
+static void
+make(struct stream *s, const char *name)
+{
+	char	 id[96];
+
+	snprintf(id, sizeof(id), "%s.%u", s->request_id, s->seq++);
+	csa_buf_reset(&s->event);
+	csa_events_format(&s->event, id, name, s->data.data, s->data.len);
+}
+
+static int
+begin(struct stream *s)
+{
+	return s->resp->status != 0 ? 0 : csa_events_begin(s->resp);
+}
+
+static int
+beat(void *arg)
+{
+	struct stream	*s = arg;
+
+	return s->resp->status == 0 ? begin(s) : csa_events_beat(s->resp);
+}
+
+static int
+found(void *arg, const struct csa_turn *t)
+{
+	struct stream	*s = arg;
+
+	if (begin(s) == -1)
+		return -1;
+	csa_buf_reset(&s->data);
+	csa_buf_puts(&s->data, "{\"request_id\":");
+	csa_buf_jsonz(&s->data, s->request_id);
+	csa_buf_puts(&s->data, ",\"model\":");
+	csa_buf_jsonz(&s->data, t->model);
+	csa_buf_putc(&s->data, ',');
+	csa_reply_sources(&s->data, t, false);
+	csa_buf_putc(&s->data, '}');
+	make(s, "meta");
+	return csa_events_put(s->resp, &s->event);
+}
+
+static int
+delta(void *arg, const char *text, size_t n)
+{
+	struct stream	*s = arg;
+
+	s->call->phase = "stream";
+	csa_buf_reset(&s->data);
+	csa_buf_puts(&s->data, "{\"text\":");
+	csa_buf_json(&s->data, text, n);
+	csa_buf_putc(&s->data, '}');
+	make(s, "delta");
+	return csa_events_put(s->resp, &s->event);
+}
+
+static void
+done(struct stream *s, const struct csa_turn *t)
+{
+	csa_buf_reset(&s->data);
+	csa_buf_putc(&s->data, '{');
+	csa_reply_outcome(&s->data, t);
+	csa_buf_putc(&s->data, ',');
+	csa_reply_cited(&s->data, t);
+	csa_buf_puts(&s->data, ",\"request_id\":");
+	csa_buf_jsonz(&s->data, s->request_id);
+	csa_buf_putc(&s->data, '}');
+	make(s, "done");
+	(void)csa_resp_end(s->resp, s->event.data, s->event.len);
+}
+
+static void
+failed(struct stream *s, const struct csa_err *err)
+{
+	csa_buf_reset(&s->data);
+	csa_error_json(&s->data, err, s->request_id);
+	make(s, "error");
+	(void)csa_resp_end(s->resp, s->event.data, s->event.len);
+}
+
+int
+csa_chat_stream(struct csa_app *app, struct csa_call *call,
+    const struct csa_chat_request *r, struct csa_err *err)
+{
+	struct stream		 s = {
+		.call = call,
+		.resp = call->resp,
+		.request_id = call->req->ctx.request_id,
+	};
+	struct csa_listener	 l = { found, delta, &s };
+	struct csa_waiter	*w = call->req->ctx.waiter;
+	struct csa_turn		 t;
+	int			 rc;
+
+	csa_buf_init(&s.data, CSA_REPLY_MAX);
+	csa_buf_init(&s.event, CSA_REPLY_MAX);
+	csa_waiter_beat(w, csa_now_ms() + PATIENCE_MS,
+	    app->config->heartbeat_ms, beat, &s);
+	rc = csa_turn_run(app, call, r, &l, &t, err);
+	csa_waiter_beat(w, 0, 0, NULL, NULL);
+	if (rc == 0)
+		done(&s, &t);
+	else if (s.resp->status != 0)
+		failed(&s, err);
+	csa_buf_fini(&s.data);
+	csa_buf_fini(&s.event);
+	return rc;
+}

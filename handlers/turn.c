@@ -1,0 +1,135 @@
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "handlers/auth.h"
+#include "handlers/rag_of.h"
+#include "handlers/turn.h"
+#include "lib/base/arena.h"
+#include "lib/base/clock.h"
+#include "lib/config/config.h"
+#include "lib/metrics/metrics.h"
+#include "lib/web/req.h"
+
+/* Whatever became of the answer: tokens are paid. */
+static void
+count_tokens(const struct csa_chat_res *res)
+{
+	char	 labels[256];
+
+	if (res->model == NULL || res->total_tokens == 0)
+		return;
+	snprintf(labels, sizeof(labels), "%.200s|prompt", res->model);
+	csa_count(CSA_M_tokens, labels, (uint64_t)res->prompt_tokens);
+	snprintf(labels, sizeof(labels), "%.200s|completion", res->model);
+	csa_count(CSA_M_tokens, labels, (uint64_t)res->completion_tokens);
+}
+
+static void
+count_answer(const struct csa_model *model, const struct csa_turn *t)
+{
+	const char	*result = "uncited";
+	char		 labels[256];
+
+	for (size_t i = 0; i < t->found.n; i++)
+		if (t->cited[i])
+			result = "cited";
+	if (t->res.unknown)
+		result = "unknown";
+	if (t->res.finish == CSA_FINISH_FILTER)
+		result = "blocked";
+	snprintf(labels, sizeof(labels), "%s|%s", model->name, result);
+	csa_count(CSA_M_answers, labels, 1);
+}
+
+static int
+generate(const struct csa_rag *rag, struct csa_ctx *ctx,
+    const struct csa_config *config, const struct csa_listener *l,
+    struct csa_turn *t, struct csa_err *err)
+{
+	const struct csa_chat_request *r = t->r;
+	struct csa_chat_req	 req = { .model = r->model };
+	struct csa_prompt	 prompt;
+	int64_t			 start = csa_now_ns();
+	int			 rc;
+
+	csa_prompt_build(ctx->arena, r->system_prompt, r->history, r->nhistory,
+	    r->keep, t->found.passages, t->found.n, rag->context_tokens,
+	    r->message, &prompt);
+	req.system = prompt.system;
+	req.messages = prompt.messages;
+	req.nmessages = prompt.nmessages;
+	req.temperature = r->temperature;
+	req.max_output_tokens = r->max_output_tokens > 0 ?
+	    r->max_output_tokens : config->max_output_tokens;
+	req.question = r->message;
+	req.passages = t->found.passages;
+	req.npassages = prompt.npassages;
+	req.text = &t->found.text;
+	req.may_degrade = r->may_degrade;
+	rc = rag->model->ops->generate(rag->model, ctx, &req,
+	    l != NULL ? l->delta : NULL, l != NULL ? l->arg : NULL, &t->res,
+	    err);
+	count_tokens(&t->res);
+	if (rc == -1)
+		return -1;
+	t->t.generate = csa_now_ns() - start;
+	t->cited = csa_arena_array(ctx->arena, t->found.n, bool);
+	csa_citations(t->res.text, t->res.len, t->cited, prompt.npassages);
+	return 0;
+}
+
+/* Providers know their own models; quoting is the one model of its kind. */
+static int
+check_model(const struct csa_model *model, const char *name,
+    struct csa_err *err)
+{
+	if (name == NULL || strcmp(model->name, "extractive") != 0 ||
+	    strcmp(name, model->name) == 0)
+		return 0;
+	return csa_fail(err, CSA_ERR_INVALID_VALUE, CSA_SRC_CLIENT,
+	    "config_params.llm_model: there is no model %.100s here; no "
+	    "provider is configured, so extractive is the only one", name);
+}
+
+static int
+answer(const struct csa_rag *rag, struct csa_app *app, struct csa_call *call,
+    const struct csa_scope *scope, const struct csa_listener *l,
+    struct csa_turn *t, struct csa_err *err)
+{
+	struct csa_ctx	*ctx = &call->req->ctx;
+
+	call->phase = "retrieve";
+	if (csa_retrieve(rag, ctx, scope, t->r->message, t->r->k, &t->found,
+	    &t->t, err) == -1)
+		return -1;
+	for (size_t i = 0; i < t->found.n; i++)
+		t->bytes += t->found.passages[i].chunk.len;
+	call->phase = "generate";
+	if (l != NULL && l->found(l->arg, t) == -1)
+		return csa_fail(err, CSA_ERR_CANCELLED, CSA_SRC_CLIENT, NULL);
+	return generate(rag, ctx, app->config, l, t, err);
+}
+
+int
+csa_turn_run(struct csa_app *app, struct csa_call *call,
+    const struct csa_chat_request *r, const struct csa_listener *l,
+    struct csa_turn *t, struct csa_err *err)
+{
+	struct csa_rag	 rag = csa_rag_of(app);
+	struct csa_scope scope;
+
+	memset(t, 0, sizeof(*t));
+	t->r = r;
+	t->model = r->model != NULL ? r->model : rag.model->model;
+	if (csa_authorize_bot(call, r->bot, &scope, err) == -1 ||
+	    check_model(rag.model, r->model, err) == -1 ||
+	    answer(&rag, app, call, &scope, l, t, err) == -1)
+		return -1;
+	t->degraded = t->res.degraded != NULL ? t->res.degraded :
+	    t->found.degraded;
+	t->total = csa_now_ns() - call->req->started;
+	count_answer(rag.model, t);
+	return 0;
+}
