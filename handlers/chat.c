@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "handlers/chat_probe.h"
 #include "handlers/chat_reply.h"
 #include "handlers/chat_request.h"
 #include "handlers/chat_stream.h"
@@ -93,6 +94,8 @@ csa_handle_chat(struct csa_app *app, struct csa_call *call,
 	struct csa_chat_request	 r;
 	struct csa_turn		 t;
 
+	if (csa_chat_probe_wanted(call->req->query))
+		return csa_chat_probe(app, call, err);
 	if (read_request(app, call, &r, err) == -1)
 		return -1;
 	if (r.stream || accepts_events(call->req))
