@@ -117,6 +117,8 @@ void	csa_bind_textn(sqlite3_stmt *, int at, const char *s, size_t n);
  */
 int	csa_schema(struct csa_db *, bool create, struct csa_err *)
 	    CSA_MUSTCHECK;
+/* What marks a file as ours, and the schema's version that is written. */
+void	csa_schema_mark(int *application_id, int *version);
 
 /*
  * A text of st's row, copied; NULL where there is none, or none that UTF-8

@@ -56,6 +56,13 @@ static const char *const migrations[] = {
 
 #define SCHEMA_VERSION	((int)CSA_NITEMS(migrations))
 
+void
+csa_schema_mark(int *application_id, int *version)
+{
+	*application_id = APPLICATION_ID;
+	*version = SCHEMA_VERSION;
+}
+
 static int
 pragma(struct csa_db *c, const char *sql, int *v)
 {
