@@ -10,6 +10,7 @@
 #include "lib/base/mem.h"
 #include "lib/config/config.h"
 #include "lib/http/http.h"
+#include "lib/kv/kv_pool.h"
 #include "lib/metrics/metrics.h"
 #include "lib/provider/provider.h"
 #include "lib/store/store.h"
@@ -76,6 +77,10 @@ open_parts(struct csa_app *app, struct csa_err *err)
 		return -1;
 	if ((app->http = csa_http_new(&opts, err)) == NULL)
 		return -1;
+	if (config->memcached_servers[0] != '\0' &&
+	    (app->kv = csa_kv_pool_new(config->memcached_servers,
+	    config->memcached_timeout_ms, err)) == NULL)
+		return -1;
 	app->store = csa_store_sqlite_open(config->data_dir,
 	    config->store_connections, err);
 	if (app->store == NULL)
@@ -120,6 +125,7 @@ csa_app_free(struct csa_app *app)
 	if (app->store != NULL)
 		app->store->ops->close(app->store);
 	csa_http_free(app->http);
+	csa_kv_pool_free(app->kv);
 	csa_keys_free(app->keys);
 	csa_ready_free(app->ready);
 	csa_metrics_close();

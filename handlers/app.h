@@ -14,7 +14,7 @@ struct csa_config;
 struct csa_embedder;
 struct csa_http;
 struct csa_keys;
-struct csa_kv;
+struct csa_kv_pool;
 struct csa_model;
 struct csa_ready;
 struct csa_store;
@@ -27,6 +27,7 @@ struct csa_app {
 	const char		*pool;		/* "chat", "embed_and_store", ... */
 	struct csa_keys		*keys;
 	struct csa_http		*http;
+	struct csa_kv_pool	*kv;		/* NULL: no memcached */
 	struct csa_store	*store;
 	struct csa_embedder	*embedder;	/* NULL: none */
 	struct csa_model	*model;

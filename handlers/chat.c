@@ -8,10 +8,12 @@
 #include "handlers/chat_probe.h"
 #include "handlers/chat_reply.h"
 #include "handlers/chat_request.h"
+#include "handlers/chat_resume.h"
 #include "handlers/chat_stream.h"
 #include "handlers/routes.h"
 #include "handlers/turn.h"
 #include "lib/config/config.h"
+#include "lib/text/digest.h"
 #include "lib/text/json.h"
 #include "lib/web/req.h"
 #include "lib/web/resp.h"
@@ -60,9 +62,18 @@ reply(struct csa_call *call, const struct csa_turn *t, struct csa_err *err)
 	return rc;
 }
 
+/* Does the Accept header name text/event-stream?  A weight is not looked at. */
+static bool
+accepts_events(const struct csa_req *req)
+{
+	const char	*s = req->io->header(req->io_arg, "HTTP_ACCEPT", NULL);
+
+	return s != NULL && strcasestr(s, "text/event-stream") != NULL;
+}
+
 static int
 read_request(struct csa_app *app, struct csa_call *call,
-    struct csa_chat_request *r, struct csa_err *err)
+    struct csa_chat_request *r, struct csa_digest *digest, struct csa_err *err)
 {
 	struct json_object	*body = NULL;
 	struct csa_buf		 b;
@@ -73,18 +84,13 @@ read_request(struct csa_app *app, struct csa_call *call,
 	    err)) != NULL)
 		rc = csa_chat_request_parse(body, app->config,
 		    call->req->ctx.arena, r, err);
+	if (rc == 0 && accepts_events(call->req))
+		r->stream = true;
+	if (rc == 0 && r->stream)
+		csa_sha256(b.data, b.len, digest);
 	csa_json_free(body);
 	csa_buf_fini(&b);
 	return rc;
-}
-
-/* Does the Accept header name text/event-stream?  A weight is not looked at. */
-static bool
-accepts_events(const struct csa_req *req)
-{
-	const char	*s = req->io->header(req->io_arg, "HTTP_ACCEPT", NULL);
-
-	return s != NULL && strcasestr(s, "text/event-stream") != NULL;
 }
 
 int
@@ -92,14 +98,21 @@ csa_handle_chat(struct csa_app *app, struct csa_call *call,
     struct csa_err *err)
 {
 	struct csa_chat_request	 r;
+	struct csa_digest	 body;
 	struct csa_turn		 t;
+	const char		*last;
 
 	if (csa_chat_probe_wanted(call->req->query))
 		return csa_chat_probe(app, call, err);
-	if (read_request(app, call, &r, err) == -1)
+	if (read_request(app, call, &r, &body, err) == -1)
 		return -1;
-	if (r.stream || accepts_events(call->req))
-		return csa_chat_stream(app, call, &r, err);
+	if (r.stream) {
+		last = call->req->io->header(call->req->io_arg,
+		    "HTTP_LAST_EVENT_ID", NULL);
+		return last != NULL ?
+		    csa_chat_resume(app, call, last, &body, err) :
+		    csa_chat_stream(app, call, &r, &body, err);
+	}
 	if (csa_turn_run(app, call, &r, NULL, &t, err) == -1)
 		return -1;
 	call->phase = "write";

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "handlers/chat_reply.h"
+#include "handlers/chat_resume.h"
 #include "handlers/chat_stream.h"
 #include "handlers/fail.h"
 #include "handlers/turn.h"
@@ -27,6 +28,9 @@ struct stream {
 	const char	*request_id;
 	unsigned	 seq;		/* of the next event */
 	struct csa_buf	 data, event;	/* of the event being made */
+	struct csa_transcript kept;
+	long		 grace_ms;	/* to go on for a client that left */
+	int64_t		 left;		/* since when it has; 0: it has not */
 };
 
 /* Make an event of s->data in s->event. */
@@ -40,6 +44,35 @@ make(struct stream *s, const char *name)
 	csa_events_format(&s->event, id, name, s->data.data, s->data.len);
 }
 
+/* A client that left may come back to what went on without it. */
+static int
+went(struct stream *s, int rc)
+{
+	int64_t	 now;
+
+	if (rc == 0 || s->grace_ms == 0)
+		return rc;
+	now = csa_now_ms();
+	if (s->left == 0)
+		s->left = now;
+	return now - s->left < s->grace_ms ? 0 : -1;
+}
+
+static int
+send(struct stream *s)
+{
+	csa_transcript_add(&s->kept, s->event.data, s->event.len);
+	return went(s, csa_events_put(s->resp, &s->event));
+}
+
+static void
+end(struct stream *s)
+{
+	csa_transcript_add(&s->kept, s->event.data, s->event.len);
+	csa_transcript_end(&s->kept);
+	(void)csa_resp_end(s->resp, s->event.data, s->event.len);
+}
+
 static int
 begin(struct stream *s)
 {
@@ -51,7 +84,9 @@ beat(void *arg)
 {
 	struct stream	*s = arg;
 
-	return s->resp->status == 0 ? begin(s) : csa_events_beat(s->resp);
+	csa_transcript_beat(&s->kept);
+	return went(s, s->resp->status == 0 ? begin(s) :
+	    csa_events_beat(s->resp));
 }
 
 static int
@@ -59,7 +94,7 @@ found(void *arg, const struct csa_turn *t)
 {
 	struct stream	*s = arg;
 
-	if (begin(s) == -1)
+	if (went(s, begin(s)) == -1)
 		return -1;
 	csa_buf_reset(&s->data);
 	csa_buf_puts(&s->data, "{\"request_id\":");
@@ -70,7 +105,7 @@ found(void *arg, const struct csa_turn *t)
 	csa_reply_sources(&s->data, t, false);
 	csa_buf_putc(&s->data, '}');
 	make(s, "meta");
-	return csa_events_put(s->resp, &s->event);
+	return send(s);
 }
 
 static int
@@ -84,7 +119,7 @@ delta(void *arg, const char *text, size_t n)
 	csa_buf_json(&s->data, text, n);
 	csa_buf_putc(&s->data, '}');
 	make(s, "delta");
-	return csa_events_put(s->resp, &s->event);
+	return send(s);
 }
 
 static void
@@ -99,7 +134,7 @@ done(struct stream *s, const struct csa_turn *t)
 	csa_buf_jsonz(&s->data, s->request_id);
 	csa_buf_putc(&s->data, '}');
 	make(s, "done");
-	(void)csa_resp_end(s->resp, s->event.data, s->event.len);
+	end(s);
 }
 
 static void
@@ -108,17 +143,19 @@ failed(struct stream *s, const struct csa_err *err)
 	csa_buf_reset(&s->data);
 	csa_error_json(&s->data, err, s->request_id);
 	make(s, "error");
-	(void)csa_resp_end(s->resp, s->event.data, s->event.len);
+	end(s);
 }
 
 int
 csa_chat_stream(struct csa_app *app, struct csa_call *call,
-    const struct csa_chat_request *r, struct csa_err *err)
+    const struct csa_chat_request *r, const struct csa_digest *body,
+    struct csa_err *err)
 {
 	struct stream		 s = {
 		.call = call,
 		.resp = call->resp,
 		.request_id = call->req->ctx.request_id,
+		.grace_ms = app->config->resume_grace_ms,
 	};
 	struct csa_listener	 l = { found, delta, &s };
 	struct csa_waiter	*w = call->req->ctx.waiter;
@@ -127,6 +164,12 @@ csa_chat_stream(struct csa_app *app, struct csa_call *call,
 
 	csa_buf_init(&s.data, CSA_REPLY_MAX);
 	csa_buf_init(&s.event, CSA_REPLY_MAX);
+	csa_transcript_init(&s.kept, app, call, s.request_id, body);
+	/* With a time of grace, a hang-up is no end: what is sent will tell. */
+	if (s.kept.pool == NULL)
+		s.grace_ms = 0;
+	if (s.grace_ms > 0)
+		csa_waiter_watch(w, -1);
 	csa_waiter_beat(w, csa_now_ms() + PATIENCE_MS,
 	    app->config->heartbeat_ms, beat, &s);
 	rc = csa_turn_run(app, call, r, &l, &t, err);
@@ -135,6 +178,7 @@ csa_chat_stream(struct csa_app *app, struct csa_call *call,
 		done(&s, &t);
 	else if (s.resp->status != 0)
 		failed(&s, err);
+	csa_transcript_fini(&s.kept);
 	csa_buf_fini(&s.data);
 	csa_buf_fini(&s.event);
 	return rc;

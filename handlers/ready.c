@@ -17,7 +17,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/config/config.h"
-#include "lib/kv/kv.h"
+#include "lib/kv/kv_pool.h"
 #include "lib/provider/provider.h"
 #include "lib/vector/vector.h"
 #include "lib/web/resp.h"
@@ -76,18 +76,15 @@ note(struct csa_ready *r, enum dependency d, int rc)
 }
 
 static void
-check_memcached(struct csa_ready *r, const struct csa_config *config)
+check_memcached(struct csa_ready *r, struct csa_kv_pool *pool)
 {
-	struct csa_err	 err;
 	struct csa_kv	*kv;
 
-	if (config->memcached_servers[0] == '\0')
+	if (pool == NULL)
 		return;
-	kv = csa_kv_memcached_open(config->memcached_servers,
-	    config->memcached_timeout_ms, &err);
-	note(r, MEMCACHED, kv != NULL ? kv->ops->ping(kv) : -1);
-	if (kv != NULL)
-		kv->ops->close(kv);
+	kv = csa_kv_take(pool);
+	note(r, MEMCACHED, kv->ops->ping(kv));
+	csa_kv_give(pool, kv);
 }
 
 static void
@@ -97,7 +94,7 @@ check(struct csa_ready *r, const struct csa_app *app)
 
 	memset(r->state, 0, sizeof(r->state));
 	note(r, STORE, app->store->ops->ping(app->store, &err));
-	check_memcached(r, app->config);
+	check_memcached(r, app->kv);
 	if (strcmp(app->model->name, "extractive") != 0)
 		note(r, named(app->model->name),
 		    app->model->ops->probe(app->model, PROBE_MS));

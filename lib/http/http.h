@@ -64,6 +64,13 @@ bool	csa_waiter_gone(struct csa_waiter *);
 void	csa_waiter_beat(struct csa_waiter *, int64_t first, long every_ms,
 	    int (*beat)(void *), void *arg);
 
+/*
+ * Sleep until `until`, beating.  0; -1 where the client left (CANCELLED) or the
+ * process is to end (OVERLOADED).
+ */
+int	csa_waiter_pause(struct csa_waiter *, int64_t until, struct csa_err *)
+	    CSA_MUSTCHECK;
+
 struct csa_http_req {
 	enum csa_source	 source;	/* gemini, openai, pinecone */
 	const char	*operation;	/* "generate"; a metric's label */
@@ -77,6 +84,17 @@ struct csa_http_req {
 	int64_t		 deadline;	/* csa_now_ms() time */
 	bool		 stream;	/* csa_http_read as it comes */
 };
+
+/*
+ * A kept connection may be closed by the far end in the very moment a request
+ * is sent on it; its owner cannot know.  So a request that was sent on a kept
+ * connection which then broke or ended before a word of the reply is sent once
+ * more, on a new one, POST or not: RFC 9112, 9.3.1 permits it for what may be
+ * repeated, and our requests (embed, search, generate) change nothing but the
+ * bill; upsert and delete name the records they are about.  What was sent on a
+ * new connection, or answered by a single header, is never repeated here.  The
+ * deadline stands, and it counts as one request.
+ */
 
 /*
  * Start an exchange; never waits.  Everything but the body is copied.  Returns:

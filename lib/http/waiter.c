@@ -226,3 +226,26 @@ csa_waiter_leave(struct csa_waiter *w)
 	if (next != NULL)
 		pthread_cond_signal(&next->cond);
 }
+
+int
+csa_waiter_pause(struct csa_waiter *w, int64_t until, struct csa_err *e)
+{
+	struct csa_http	*h = w->http;
+	int64_t		 now;
+	int		 rc = 0;
+
+	pthread_mutex_lock(&h->state);
+	while (rc == 0 && (now = csa_now_ms()) < until) {
+		if (w->gone)
+			rc = csa_fail(e, CSA_ERR_CANCELLED, CSA_SRC_CLIENT,
+			    NULL);
+		else if (now >= h->drain)
+			rc = csa_fail(e, CSA_ERR_OVERLOADED, CSA_SRC_AGENT,
+			    NULL);
+		else
+			csa_waiter_sleep(w, until);
+	}
+	csa_waiter_leave(w);
+	pthread_mutex_unlock(&h->state);
+	return rc;
+}
