@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/base/shared.h"
 #include "lib/metrics/metrics.h"
 
 #define CSA_SERIES	1024	/* series; then one "other" for each metric */
@@ -73,9 +74,7 @@ struct csa_process {
 } __attribute__((aligned(64)));
 
 struct csa_table {
-	char		 magic[8];
-	uint64_t	 layout;
-	uint64_t	 size;
+	struct csa_shared  head;
 	struct csa_series  series[CSA_SERIES + CSA_M__MAX];
 	struct csa_process process[CSA_PROCESSES];
 };
