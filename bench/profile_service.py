@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 
-import harness
+import rig
 
 SECONDS = 4
 
@@ -47,9 +47,9 @@ def thread_name(pid, tid):
 def shares_by_thread(service, load):
     """CPU by thread name: engine, request threads, web server."""
     pids = service.own() + service.front()
-    before = harness.cpu_by_thread(pids)
+    before = rig.cpu_by_thread(pids)
     got = load(SECONDS)
-    after = harness.cpu_by_thread(pids)
+    after = rig.cpu_by_thread(pids)
     by_name = collections.Counter()
     for (pid, tid), ns in after.items():
         by_name[thread_name(pid, tid)] += ns - before.get((pid, tid), 0)
@@ -102,7 +102,7 @@ def with_strace(bench, service, load):
     trace.send_signal(signal.SIGINT)
     trace.wait()
     print("  system calls each (of %d)" % got["requests"])
-    for name, count in calls_in(harness.tail(out, 200))[:14]:
+    for name, count in calls_in(rig.tail(out, 200))[:14]:
         print("    %8.2f %s" % (count / max(1, got["requests"]), name))
 
 

@@ -19,7 +19,7 @@ import time
 
 sys.dont_write_bytecode = True
 
-import harness
+import rig
 import profile_service
 import report
 import scenarios
@@ -72,7 +72,7 @@ def choose(args):
         try:
             service.check()
             chosen.append(service)
-        except harness.Missing as why:
+        except rig.Missing as why:
             print("skipped: %s: %s" % (service.name, why))
     return chosen
 
@@ -109,7 +109,7 @@ def attempt(service, results, what, function):
         return function()
     except (RuntimeError, OSError, KeyError, ValueError) as why:
         print("%s: %s: %s\n%s" % (service.name, what, why,
-                                  harness.tail(service.log())
+                                  rig.tail(service.log())
                                   if service.dir else ""))
         results({"scenario": "broken", "service": service.name,
                  "what": what, "why": str(why)})
@@ -206,14 +206,14 @@ def main():
     args = arguments()
     if args.nice:
         os.setpriority(os.PRIO_PROCESS, 0, args.nice)
-    harness.more_files()
+    rig.more_files()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     tools = tools_of(args.build)
     chosen = choose(args)
     if not chosen:
         sys.exit("run.py: nothing to measure")
     describe(chosen)
-    workdir = harness.workdir()
+    workdir = rig.workdir()
     try:
         bench = scenarios.Bench(tools, workdir)
         if args.profile:
@@ -222,7 +222,7 @@ def main():
             return 0
         return 0 if measure(bench, chosen, args) else 1
     finally:
-        harness.stop_all()
+        rig.stop_all()
         for service in chosen:
             service.stop()
         shutil.rmtree(workdir, ignore_errors=True)

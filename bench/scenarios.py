@@ -6,10 +6,10 @@ import statistics
 import time
 import urllib.request
 
-import harness
+import rig
 import services
 
-SLOW = harness.DELAYS
+SLOW = rig.DELAYS
 SLOW_MS = SLOW["embed"] + SLOW["query"] + SLOW["chat"]
 MARK = "@@@@@@@@"
 CHAT_BYTES = 856
@@ -20,8 +20,8 @@ class Bench:
 
     def __init__(self, tools, workdir):
         self.tools, self.workdir = tools, workdir
-        self.upstream = harness.Upstream(tools, workdir, services.BOT)
-        self.load = harness.Load(tools, workdir)
+        self.upstream = rig.Upstream(tools, workdir, services.BOT)
+        self.load = rig.Load(tools, workdir)
         self.chat_body = self.write("chat.json", chat_body())
         self.store_body = self.write("store.json", store_body(MARK))
         self.direct_bodies = {
@@ -119,18 +119,18 @@ class Meter:
         self.groups = {
             "own": service.own, "front": service.front,
             "upstream": bench.upstream.pids}
-        self.before = {k: harness.cpu_by_thread(pids())
+        self.before = {k: rig.cpu_by_thread(pids())
                        for k, pids in self.groups.items()}
-        self.busy, self.steal = harness.machine_cpu()
+        self.busy, self.steal = rig.machine_cpu()
         self.began = time.monotonic()
 
     def stop(self, load):
         seconds = time.monotonic() - self.began
-        busy, steal = harness.machine_cpu()
+        busy, steal = rig.machine_cpu()
         used, lost = {}, 0
         for name, pids in self.groups.items():
-            used[name], gone = harness.cpu_between(
-                self.before[name], harness.cpu_by_thread(pids()))
+            used[name], gone = rig.cpu_between(
+                self.before[name], rig.cpu_by_thread(pids()))
             lost += gone
         ours = sum(used.values()) + load["cpu_s"]
         return {
@@ -157,7 +157,7 @@ def measured(bench, service, run, scenario, **more):
     load = run()
     used = meter.stop(load)
     out = {"scenario": scenario, "service": service.name,
-           "failures": harness.failures(load), "load": load}
+           "failures": rig.failures(load), "load": load}
     out.update(used)
     out.update(per_thousand(used, load))
     out.update(more)
@@ -186,8 +186,8 @@ def warm_session(bench, service, seconds, rates, results):
     bench.upstream.delays({})
     ready = service.start(bench.upstream)
     results({"scenario": "start", "service": service.name,
-             "ready_s": ready, "idle_kb": harness.pss_kb(service.own()),
-             "front_kb": harness.pss_kb(service.front())})
+             "ready_s": ready, "idle_kb": rig.pss_kb(service.own()),
+             "front_kb": rig.pss_kb(service.front())})
     answer = answer_of(service, bench.chat_body)
     bench.chat(service, "-c", 16, "-d", max(1.0, seconds / 3))
 
@@ -223,11 +223,11 @@ def in_flight(bench, service, n, tls, seconds, results):
     """Memory with n slow requests under way; every connection is new."""
     bench.upstream.delays(SLOW)
     service.start(bench.upstream, tls=tls, in_flight=n)
-    idle = harness.pss_kb(service.own())
+    idle = rig.pss_kb(service.own())
     bench.upstream.stats(reset=True)
     connected = bench.upstream.tls_connections()
-    peak = harness.PssPeak(service.own)
-    front = harness.PssPeak(service.front)
+    peak = rig.PssPeak(service.own)
+    front = rig.PssPeak(service.front)
     got = measured(bench, service, lambda: bench.chat(
         service, "-c", n, "-d", seconds, "-t", 60),
         "in flight %d %s" % (n, "https" if tls else "http"))

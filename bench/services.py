@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-import harness
+import rig
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(HERE)
@@ -46,7 +46,7 @@ class Service:
         self.procs, self.dir, self.port = [], None, None
 
     def check(self):
-        """Raise harness.Missing where it cannot be run here."""
+        """Raise rig.Missing where it cannot be run here."""
 
     def version(self):
         return ""
@@ -54,23 +54,23 @@ class Service:
     def start(self, upstream, tls=False, in_flight=64):
         """Start, and return the seconds until the first answer."""
         self.dir = tempfile.mkdtemp(prefix="bench-" + self.name.split()[0] + "-")
-        self.port = harness.free_port()
+        self.port = rig.free_port()
         began = time.monotonic()
         self.launch(upstream, tls, in_flight)
-        harness.wait_until(
+        rig.wait_until(
             self.name, 60, self.answers,
             lambda: all(p.poll() is None for p in self.procs))
         return time.monotonic() - began
 
     def answers(self):
         try:
-            harness.get("http://127.0.0.1:%d/health" % self.port, 2.0)
+            rig.get("http://127.0.0.1:%d/health" % self.port, 2.0)
             return True
         except OSError:
             return False
 
     def own(self):
-        return [pid for p in self.procs for pid in harness.family(p.pid)]
+        return [pid for p in self.procs for pid in rig.family(p.pid)]
 
     def front(self):
         return []
@@ -80,7 +80,7 @@ class Service:
 
     def stop(self):
         for proc in reversed(self.procs):
-            harness.stop(proc)
+            rig.stop(proc)
         self.procs = []
         if self.dir:
             shutil.rmtree(self.dir, ignore_errors=True)
@@ -107,7 +107,7 @@ class Ours(Service):
             path = os.path.join(self.build, place, name)
             if os.access(path, os.X_OK):
                 return path
-        raise harness.Missing("%s is not built in %s" % (name, self.build))
+        raise rig.Missing("%s is not built in %s" % (name, self.build))
 
     def check(self):
         for name in ("chatsphere-prefork",) + tuple(
@@ -115,7 +115,7 @@ class Ours(Service):
             self.program(name)
         for tool in ("spawn-fcgi", "lighttpd"):
             if not shutil.which(tool, path=os.environ["PATH"] + ":/usr/sbin"):
-                raise harness.Missing("%s is not installed" % tool)
+                raise rig.Missing("%s is not installed" % tool)
 
     def version(self):
         rev = subprocess.run(
@@ -151,26 +151,26 @@ class Ours(Service):
         env = environment(upstream, tls)
         conf, front = self.configure(upstream, tls, in_flight)
         for pool in self.pools:
-            self.procs.append(harness.start(
+            self.procs.append(rig.start(
                 ["spawn-fcgi", "-n", "-s",
                  "%s/run/%s.sock" % (self.dir, pool), "-b", "1024", "--",
                  self.program("chatsphere-prefork"), "-c", conf, "--",
                  self.program(pool + ".fcgi"), "-c", conf],
                 self.log(), env))
         # lighttpd shuns a socket that it once found missing.
-        harness.wait_until("a pool's socket", 10, lambda: all(
+        rig.wait_until("a pool's socket", 10, lambda: all(
             os.path.exists("%s/run/%s.sock" % (self.dir, p))
             for p in self.pools))
-        self.lighttpd = harness.start(
+        self.lighttpd = rig.start(
             ["/usr/sbin/lighttpd", "-D", "-f", front], self.log(), env)
         self.procs.append(self.lighttpd)
 
     def own(self):
         return [pid for p in self.procs if p is not self.lighttpd
-                for pid in harness.family(p.pid)]
+                for pid in rig.family(p.pid)]
 
     def front(self):
-        return harness.family(self.lighttpd.pid) if self.lighttpd else []
+        return rig.family(self.lighttpd.pid) if self.lighttpd else []
 
 
 LIGHTTPD_CONF = """
@@ -205,7 +205,7 @@ class Peer(Service):
              % ", ".join(self.needs)],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if missing.returncode != 0:
-            raise harness.Missing(missing.stderr.strip().splitlines()[-1])
+            raise rig.Missing(missing.stderr.strip().splitlines()[-1])
 
     def version(self):
         names = ["fastapi", "pydantic"] + [
@@ -223,7 +223,7 @@ class Peer(Service):
         env["PYTHONDONTWRITEBYTECODE"] = "1"
         if tls:
             env["PEER_CA_FILE"] = upstream.bundle
-        self.procs.append(harness.start(
+        self.procs.append(rig.start(
             [self.python, "-m", "uvicorn", "--app-dir",
              os.path.join(HERE, "peers"), self.module + ":app",
              "--host", "127.0.0.1", "--port", str(self.port),
@@ -247,7 +247,7 @@ def make_venv(name, packages):
                              stderr=subprocess.PIPE, text=True)
         if ran.returncode != 0:
             last = (ran.stderr.strip().splitlines() or ["?"])[-1]
-            raise harness.Missing("%s: %s" % (argv[-1], last))
+            raise rig.Missing("%s: %s" % (argv[-1], last))
     open(done, "w").close()
     return python
 
