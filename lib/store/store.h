@@ -125,6 +125,19 @@ struct csa_store_ops {
 		    CSA_MUSTCHECK;
 
 	/*
+	 * The names that a tenant's ("" or NULL: none) bots may have, sorted:
+	 * every bot with documents is among them.  Costs no more than reading a
+	 * list.  And whether one has documents: 1 with since, the time its
+	 * first one was stored (csa_wall_ms), 0 where it has none, or -1.
+	 */
+	int	(*bots)(struct csa_store *, struct csa_ctx *,
+		    const char *tenant, struct csa_ids *, struct csa_err *)
+		    CSA_MUSTCHECK;
+	int	(*bot)(struct csa_store *, struct csa_ctx *,
+		    const struct csa_scope *, int64_t *since,
+		    struct csa_err *) CSA_MUSTCHECK;
+
+	/*
 	 * Calls each(arg, vec) for every vector of the model with row > after,
 	 * in rising order; each returns false to stop.  And the rows that
 	 * exist, for dropping the ones that do not: *rows from malloc, yours to

@@ -71,6 +71,22 @@ generation(struct csa_store *s, struct csa_ctx *ctx,
 }
 
 static int
+bots(struct csa_store *s, struct csa_ctx *ctx, const char *tenant,
+    struct csa_ids *out, struct csa_err *err)
+{
+	(void)s, (void)ctx, (void)tenant, (void)out;
+	return refuse(err);
+}
+
+static int
+bot(struct csa_store *s, struct csa_ctx *ctx, const struct csa_scope *scope,
+    int64_t *since, struct csa_err *err)
+{
+	(void)s, (void)ctx, (void)scope, (void)since;
+	return refuse(err);
+}
+
+static int
 scan_vectors(struct csa_store *s, struct csa_ctx *ctx,
     const struct csa_scope *scope, const char *model, int64_t after,
     bool (*each)(void *, const struct csa_stored_vec *), void *arg,
@@ -123,6 +139,8 @@ static const struct csa_store_ops ops = {
 	.chunks = chunks_by_id,
 	.chunks_by_row = chunks_by_row,
 	.generation = generation,
+	.bots = bots,
+	.bot = bot,
 	.scan_vectors = scan_vectors,
 	.vector_rows = vector_rows,
 	.vectors_by_row = vectors_by_row,

@@ -143,6 +143,28 @@ generation(struct csa_store *s, struct csa_ctx *ctx,
 }
 
 static int
+bots(struct csa_store *s, struct csa_ctx *ctx, const char *tenant,
+    struct csa_ids *out, struct csa_err *err)
+{
+	(void)ctx;
+	return give_ids(next(s, "bots", NULL, tenant, err), out);
+}
+
+/* Its first document came at the generation's time; 0: it has none. */
+static int
+bot(struct csa_store *s, struct csa_ctx *ctx, const struct csa_scope *scope,
+    int64_t *since, struct csa_err *err)
+{
+	const struct csa_store_step	*step;
+
+	(void)ctx;
+	if ((step = next(s, "bot", scope, NULL, err)) == NULL)
+		return -1;
+	*since = (int64_t)step->generation;
+	return step->generation > 0;
+}
+
+static int
 scan_vectors(struct csa_store *s, struct csa_ctx *ctx,
     const struct csa_scope *scope, const char *model, int64_t after,
     bool (*each)(void *, const struct csa_stored_vec *), void *arg,
@@ -217,6 +239,8 @@ static const struct csa_store_ops ops = {
 	.chunks = chunks_by_id,
 	.chunks_by_row = chunks_by_row,
 	.generation = generation,
+	.bots = bots,
+	.bot = bot,
 	.scan_vectors = scan_vectors,
 	.vector_rows = vector_rows,
 	.vectors_by_row = vectors_by_row,

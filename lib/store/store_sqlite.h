@@ -2,6 +2,7 @@
  * store_sqlite: what the files of the SQLite driver share, and nobody else.
  *
  * store_sqlite.c		the driver's table, reading
+ * store_sqlite_bots.c		which bots there are
  * store_sqlite_put.c		storing a document
  * store_sqlite_conn.c		one connection: its lock, statements, errors
  * store_sqlite_pool.c		those that are open, and the names of files
@@ -65,6 +66,8 @@ int	csa_db_take(struct csa_sqlite *, struct csa_ctx *,
 	    const struct csa_scope *, bool create, struct csa_db **,
 	    struct csa_err *) CSA_MUSTCHECK;
 void	csa_db_give(struct csa_sqlite *, struct csa_db *);
+/* May a bot or a tenant have this name?  Only such a one can be a scope's. */
+bool	csa_db_is_name(const char *);
 
 /*
  * The file at path, in dir or in a directory of it.  1 and *out, 0 where it is
@@ -191,6 +194,11 @@ int	csa_sqlite_put_document(struct csa_store *, struct csa_ctx *,
 int	csa_sqlite_check_document(struct csa_store *, struct csa_ctx *,
 	    const struct csa_scope *, const char *, const struct csa_chunk *,
 	    size_t, struct csa_ids *, struct csa_err *) CSA_MUSTCHECK;
+int	csa_sqlite_bots(struct csa_store *, struct csa_ctx *, const char *,
+	    struct csa_ids *, struct csa_err *) CSA_MUSTCHECK;
+int	csa_sqlite_bot(struct csa_store *, struct csa_ctx *,
+	    const struct csa_scope *, int64_t *, struct csa_err *)
+	    CSA_MUSTCHECK;
 int	csa_sqlite_search(struct csa_store *, struct csa_ctx *,
 	    const struct csa_scope *, const char *, size_t,
 	    struct csa_text_result *, struct csa_err *) CSA_MUSTCHECK;

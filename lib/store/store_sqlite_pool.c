@@ -46,8 +46,8 @@ configure(void)
  * Names that could leave the directory, or be taken for a file beside another
  * bot's, never come this far; that is checked where they come in.
  */
-static bool
-is_name(const char *s)
+bool
+csa_db_is_name(const char *s)
 {
 	size_t	 n = strlen(s);
 
@@ -62,11 +62,11 @@ path_of(struct csa_sqlite *s, struct csa_ctx *ctx,
 {
 	const char	*t = scope->tenant;
 
-	CSA_MUST(is_name(scope->bot));
+	CSA_MUST(csa_db_is_name(scope->bot));
 	if (t == NULL || *t == '\0')
 		return csa_arena_printf(ctx->arena, "%s/%s.db", s->dir,
 		    scope->bot);
-	CSA_MUST(is_name(t));
+	CSA_MUST(csa_db_is_name(t));
 	return csa_arena_printf(ctx->arena, "%s/%s/%s.db", s->dir, t,
 	    scope->bot);
 }

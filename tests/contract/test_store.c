@@ -20,11 +20,16 @@ static const struct csa_chunk	 canned_chunk = {
 static struct csa_text_hit	 canned_hit = { { 0 }, 1, 1 };
 static const struct csa_text_result canned = { .hits = &canned_hit,
 	.nhits = 1, .ideal = 2 };
+static const char		*canned_names[] = { "one" };
+static const struct csa_ids	 canned_bots = { canned_names, 1 };
 static const struct csa_store_step steps[] = {
 	{ .op = "put_document", .bot = "one", .arg = "d" },
 	{ .op = "search", .arg = "lamp", .text = &canned },
 	{ .op = "chunks", .chunks = &canned_chunk, .nchunks = 1 },
 	{ .op = "generation", .generation = 7 },
+	{ .op = "bots", .arg = "", .ids = &canned_bots },
+	{ .op = "bot", .bot = "one", .generation = 7 },
+	{ .op = "bot", .bot = "two" },
 };
 static struct csa_store_script	 script = { .steps = steps,
 	.nsteps = CSA_NITEMS(steps) };
@@ -66,8 +71,11 @@ assert_failed(int rc)
 START_TEST(stores_finds_and_reads)
 {
 	const char *const	 ids[] = { "d-chunk-0", "nobody" };
+	const struct csa_scope	 two = { "", "two" };
 	struct csa_chunk	 got[2];
 	struct csa_text_result	 r;
+	struct csa_ids		 names;
+	int64_t			 since = 0;
 	uint64_t		 v;
 	int			 rc = drivers[_i].rc;
 
@@ -96,6 +104,19 @@ START_TEST(stores_finds_and_reads)
 	assert_failed(rc);
 	if (rc == 0)
 		ck_assert_uint_gt(v, 0);
+	ck_assert_int_eq(store->ops->bots(store, &ctx, "", &names, &err), rc);
+	assert_failed(rc);
+	if (rc == 0) {
+		ck_assert_uint_eq(names.n, 1);
+		ck_assert_str_eq(names.id[0], "one");
+	}
+	ck_assert_int_eq(store->ops->bot(store, &ctx, &one, &since, &err),
+	    rc == 0 ? 1 : -1);
+	assert_failed(rc);
+	if (rc == 0)
+		ck_assert_int_gt(since, 0);
+	ck_assert_int_eq(store->ops->bot(store, &ctx, &two, &since, &err), rc);
+	assert_failed(rc);
 }
 END_TEST
 
@@ -213,6 +234,80 @@ START_TEST(bots_and_tenants_never_meet)
 		/* Another's words do not count either. */
 		ck_assert_uint_eq(fx_ask(&s[i], words[i], 1).terms[0].df, 2);
 	}
+}
+END_TEST
+
+static void
+assert_bots(const char *tenant, const char *expected)
+{
+	struct csa_ids	 l;
+	char		 text[128] = "";
+
+	ck_assert_int_eq(store->ops->bots(store, &ctx, tenant, &l, &err), 0);
+	for (size_t i = 0; i < l.n; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+		    "%s ", l.id[i]);
+	ck_assert_str_eq(text, expected);
+}
+
+static void
+make_file(const char *name)
+{
+	char	 path[128];
+	FILE	*f;
+
+	snprintf(path, sizeof(path), "%s/bots/%s", dir, name);
+	ck_assert_ptr_nonnull(f = fopen(path, "w"));
+	fclose(f);
+}
+
+START_TEST(lists_the_bots_of_a_tenant)
+{
+	const struct csa_scope	 s[] = { { "", "zoe" }, { "", "a.db" },
+	    { "acme", "bob" }, { NULL, "acme" } };
+	char			 path[128];
+
+	assert_bots("", "");
+	assert_bots("nobody", "");
+	for (size_t i = 0; i < CSA_NITEMS(s); i++)
+		fx_store(&s[i], "d", 1, "x");
+	/* What is not a bot's file. */
+	make_file("not a bot.db");
+	make_file("notes.txt");
+	make_file(".hidden.db");
+	make_file(".db");
+	snprintf(path, sizeof(path), "%s/bots/tenant.db", dir);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	assert_bots("", "a.db acme zoe ");
+	assert_bots(NULL, "a.db acme zoe ");
+	assert_bots("acme", "bob ");
+	fx_remove();
+	assert_bots("", "");
+}
+END_TEST
+
+START_TEST(a_bot_has_documents_or_not)
+{
+	const struct csa_scope	 ten = { "ten", "one" };
+	int64_t			 before = csa_wall_ms(), since = 0, again;
+
+	ck_assert_int_eq(store->ops->bot(store, &ctx, &one, &since, &err), 0);
+	fx_store(&one, "d", 2, "plum");
+	ck_assert_int_eq(store->ops->bot(store, &ctx, &one, &since, &err), 1);
+	ck_assert_int_ge(since, before);
+	ck_assert_int_le(since, csa_wall_ms());
+	fx_store(&one, "later", 2, "plum");
+	ck_assert_int_eq(store->ops->bot(store, &ctx, &one, &again, &err), 1);
+	ck_assert_int_eq(again, since);
+	ck_assert_int_eq(store->ops->bot(store, &ctx, &ten, &since, &err), 0);
+	/* Made, and the process died before anything was in it. */
+	make_file("two.db");
+	ck_assert_int_eq(store->ops->bot(store, &ctx,
+	    &(struct csa_scope){ "", "two" }, &since, &err), 0);
+	/* A document of nothing is none to talk about. */
+	ck_assert_int_eq(store->ops->put_document(store, &ctx, &ten, "d", NULL,
+	    "", NULL, 0, NULL, &err), 0);
+	ck_assert_int_eq(store->ops->bot(store, &ctx, &ten, &since, &err), 0);
 }
 END_TEST
 
@@ -488,6 +583,8 @@ fx_basics(void)
 	tcase_add_test(tc, keeps_all_of_a_chunk);
 	tcase_add_test(tc, replacing_leaves_no_old_chunk);
 	tcase_add_test(tc, bots_and_tenants_never_meet);
+	tcase_add_test(tc, lists_the_bots_of_a_tenant);
+	tcase_add_test(tc, a_bot_has_documents_or_not);
 	tcase_add_test(tc, a_conflict_changes_nothing);
 	tcase_add_test(tc, generation_rises_with_every_change);
 	tcase_add_test(tc, reading_makes_nothing);
