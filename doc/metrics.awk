@@ -20,6 +20,8 @@ function entry(s) {
 	sub(/\)$/, "", s)
 	split_args(s)
 	gsub(/,/, "`, `", arg[4])
+	if (arg[3] == "NANOS")
+		arg[3] = "counter"
 	print "| `" arg[2] "` | " tolower(arg[3]) " | " \
 	    (arg[4] == "NULL" ? "" : "`" arg[4] "`") " | " arg[5] " |"
 }

@@ -16,18 +16,6 @@
 #include "lib/store/store.h"
 #include "lib/vector/vector.h"
 
-static struct csa_model *
-open_model(struct csa_app *app, struct csa_err *err)
-{
-	const char	*name = app->config->chat;
-
-	if (strcmp(name, "gemini") == 0)
-		return csa_model_gemini_open(app->config, app->http, err);
-	if (strcmp(name, "openai") == 0)
-		return csa_model_openai_open(app->config, app->http, err);
-	return csa_model_extractive_open(app->config);
-}
-
 /* The embedder and the place of its vectors; neither where there is none. */
 static int
 open_vectors(struct csa_app *app, struct csa_err *err)
@@ -85,7 +73,8 @@ open_parts(struct csa_app *app, struct csa_err *err)
 	    config->store_connections, err);
 	if (app->store == NULL)
 		return -1;
-	if ((app->model = open_model(app, err)) == NULL)
+	app->model = csa_model_open(config, app->http, err);
+	if (app->model == NULL)
 		return -1;
 	return open_vectors(app, err);
 }

@@ -19,6 +19,7 @@ csa_rag_of(const struct csa_app *app)
 		.model = app->model,
 		.text_weight = app->config->hybrid_text_weight,
 		.context_tokens = app->config->context_tokens,
+		.retrieve_ms = app->config->retrieve_timeout_ms,
 	};
 }
 

@@ -12,24 +12,10 @@
 #include "lib/metrics/metrics.h"
 #include "lib/web/req.h"
 
-/* Whatever became of the answer: tokens are paid. */
-static void
-count_tokens(const struct csa_chat_res *res)
-{
-	char	 labels[256];
-
-	if (res->model == NULL || res->total_tokens == 0)
-		return;
-	snprintf(labels, sizeof(labels), "%.200s|prompt", res->model);
-	csa_count(CSA_M_tokens, labels, (uint64_t)res->prompt_tokens);
-	snprintf(labels, sizeof(labels), "%.200s|completion", res->model);
-	csa_count(CSA_M_tokens, labels, (uint64_t)res->completion_tokens);
-}
-
 static void
 count_answer(const struct csa_model *model, const struct csa_turn *t)
 {
-	const char	*result = "uncited";
+	const char	*result = "uncited", *name = model->name;
 	char		 labels[256];
 
 	for (size_t i = 0; i < t->found.n; i++)
@@ -39,7 +25,10 @@ count_answer(const struct csa_model *model, const struct csa_turn *t)
 		result = "unknown";
 	if (t->res.finish == CSA_FINISH_FILTER)
 		result = "blocked";
-	snprintf(labels, sizeof(labels), "%s|%s", model->name, result);
+	/* Another may have answered than was asked. */
+	if (t->res.provider != NULL)
+		name = t->res.provider;
+	snprintf(labels, sizeof(labels), "%s|%s", name, result);
 	csa_count(CSA_M_answers, labels, 1);
 }
 
@@ -52,7 +41,6 @@ generate(const struct csa_rag *rag, struct csa_ctx *ctx,
 	struct csa_chat_req	 req = { .model = r->model };
 	struct csa_prompt	 prompt;
 	int64_t			 start = csa_now_ns();
-	int			 rc;
 
 	csa_prompt_build(ctx->arena, r->system_prompt, r->history, r->nhistory,
 	    r->keep, t->found.passages, t->found.n, rag->context_tokens,
@@ -68,11 +56,10 @@ generate(const struct csa_rag *rag, struct csa_ctx *ctx,
 	req.npassages = prompt.npassages;
 	req.text = &t->found.text;
 	req.may_degrade = r->may_degrade;
-	rc = rag->model->ops->generate(rag->model, ctx, &req,
+	/* Whatever becomes of it, the model settles what it cost (chain.h). */
+	if (rag->model->ops->generate(rag->model, ctx, &req,
 	    l != NULL ? l->delta : NULL, l != NULL ? l->arg : NULL, &t->res,
-	    err);
-	count_tokens(&t->res);
-	if (rc == -1)
+	    err) == -1)
 		return -1;
 	t->t.generate = csa_now_ns() - start;
 	t->cited = csa_arena_array(ctx->arena, t->found.n, bool);
@@ -120,6 +107,7 @@ csa_turn_run(struct csa_app *app, struct csa_call *call,
 	struct csa_rag	 rag = csa_rag_of(app);
 	struct csa_scope scope;
 
+	rag.may_degrade = r->may_degrade;
 	memset(t, 0, sizeof(*t));
 	t->r = r;
 	t->model = r->model != NULL ? r->model : rag.model->model;

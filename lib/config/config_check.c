@@ -11,6 +11,7 @@
 #define LETTERS	"abcdefghijklmnopqrstuvwxyz"
 #define UPPER	"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS	"0123456789"
+#define MODELS	LETTERS UPPER DIGITS "._/:@+-"
 
 static bool
 only(const char *s, const char *chars)
@@ -154,6 +155,40 @@ is_server(const char *s)
 	return csa_parse_int(colon + 1, 1, 65535, &port) == 0;
 }
 
+/* NAME, gemini:NAME or openai:NAME. */
+static bool
+is_model(const char *s)
+{
+	if (strncmp(s, "gemini:", 7) == 0 || strncmp(s, "openai:", 7) == 0)
+		s += 7;
+	return *s != '\0' && only(s, MODELS) && strstr(s, "..") == NULL;
+}
+
+/* NAME=INPUT/OUTPUT or NAME=INPUT/OUTPUT/CACHED; NAME may end with a '*'. */
+static bool
+is_price(const char *s)
+{
+	const char	*p = strchr(s, '=');
+	char		 number[32];
+	double		 v;
+	size_t		 n;
+	int		 numbers = 0;
+
+	if (p == NULL || p == s ||
+	    strspn(s, MODELS) + (p[-1] == '*') != (size_t)(p - s))
+		return false;
+	do {
+		n = strcspn(++p, "/");
+		snprintf(number, sizeof(number), "%.*s", (int)n, p);
+		if (n >= sizeof(number) ||
+		    csa_parse_double(number, 0, 100000, &v) == -1)
+			return false;
+		numbers++;
+		p += n;
+	} while (*p == '/');
+	return numbers == 2 || numbers == 3;
+}
+
 /* A segment of Gemini's paths. */
 static void
 gemini_version(struct csa_loaded *l, const char *s)
@@ -175,7 +210,7 @@ model(struct csa_loaded *l, enum csa_param p, const char *s)
 {
 	char	 shown[84];
 
-	if (!only(s, LETTERS UPPER DIGITS "._/:@+-") || strlen(s) > 200 ||
+	if (!only(s, MODELS) || strlen(s) > 200 ||
 	    strstr(s, "..") != NULL)
 		csa_config_blame(l, p, "%s is no name of a model",
 		    csa_config_shown(s, shown));
@@ -224,6 +259,11 @@ csa_config_check_values(struct csa_loaded *l)
 	MODEL(generative_model_name);
 	MODEL(embedding_model_name);
 	MODEL(embedding_query_model);
+	each(l, CSA_P_fallback_models, c->fallback_models, is_model,
+	    "NAME, gemini:NAME or openai:NAME");
+	if (c->prices[0] != '/')
+		each(l, CSA_P_prices, c->prices, is_price,
+		    "MODEL=INPUT/OUTPUT or MODEL=INPUT/OUTPUT/CACHED");
 	gemini_version(l, c->gemini_api_version);
 	pinecone_names(l);
 #define OBJECT(name)		json_object(l, CSA_P_##name, c->name)

@@ -161,6 +161,30 @@ check_models(struct csa_loaded *l)
 	    c->embedding, c->openai_embedding_base_url);
 }
 
+/* Whoever is to be asked instead must be there. */
+static void
+check_fallbacks(struct csa_loaded *l)
+{
+	const struct csa_config	*c = &l->config;
+	const char		*s = c->fallback_models;
+
+	if (set(s) && is(c->chat, "extractive")) {
+		csa_config_blame(l, CSA_P_fallback_models, "names models, but "
+		    "there is none that they could stand in for");
+		return;
+	}
+	for (; set(s); s += strcspn(s, ","), s += *s == ',') {
+		s += strspn(s, " ");
+		if (begins(s, "gemini:") && !set(c->google_api_key))
+			csa_config_blame(l, CSA_P_fallback_models, "gemini "
+			    "needs google_api_key (GOOGLE_API_KEY)");
+		if (begins(s, "openai:") && !openai_chat(c))
+			csa_config_blame(l, CSA_P_fallback_models, "openai "
+			    "needs openai_base_url (OPENAI_BASE_URL) or "
+			    "openai_api_key (OPENAI_API_KEY)");
+	}
+}
+
 /* What was left open about the embedder that was chosen. */
 static void
 settle_embedder(struct csa_loaded *l)
@@ -231,6 +255,7 @@ csa_config_resolve(struct csa_loaded *l)
 		    c->openai_base_url);
 	check_access(l);
 	check_models(l);
+	check_fallbacks(l);
 	settle_embedder(l);
 	choose_vectors(l);
 	if (!set(c->internal_api_key) && !set(c->internal_api_key_previous) &&

@@ -17,6 +17,7 @@ static const char *const	type_names[] = {
 	[CSA_COUNTER] = "counter",
 	[CSA_GAUGE] = "gauge",
 	[CSA_HISTOGRAM] = "histogram",
+	[CSA_NANOS] = "counter",
 };
 
 /* A ready series, for sorting. */
@@ -111,6 +112,7 @@ static void
 sample(struct csa_buf *b, const struct line *l)
 {
 	const struct csa_mdesc	*d = &csa_mdescs[l->metric];
+	uint64_t		 v = csa_table->series[l->index].cell[0];
 
 	if (d->type == CSA_HISTOGRAM) {
 		histogram(b, d, l);
@@ -120,9 +122,11 @@ sample(struct csa_buf *b, const struct line *l)
 	labels(b, d->labels, l->text, NULL);
 	if (d->type == CSA_GAUGE)
 		csa_buf_addf(b, " %" PRId64 "\n", csa_gauge_value(l->index));
+	else if (d->type == CSA_NANOS)
+		csa_buf_addf(b, " %" PRIu64 ".%09" PRIu64 "\n",
+		    v / 1000000000, v % 1000000000);
 	else
-		csa_buf_addf(b, " %" PRIu64 "\n",
-		    csa_table->series[l->index].cell[0]);
+		csa_buf_addf(b, " %" PRIu64 "\n", v);
 }
 
 static void

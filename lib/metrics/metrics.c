@@ -12,6 +12,7 @@
 #define COUNTER		CSA_COUNTER
 #define GAUGE		CSA_GAUGE
 #define HISTOGRAM	CSA_HISTOGRAM
+#define NANOS		CSA_NANOS
 const struct csa_mdesc csa_mdescs[CSA_M__MAX] = {
 #define METRIC(id, name, type, labels, help)				\
 	[CSA_M_##id] = { name, type, labels, help },

@@ -6,7 +6,9 @@
  * nothing is ever added up twice.  The file's name carries a hash of the layout:
  * a new version with other metrics starts another file beside it.
  *
- * What exists is in metrics.def: METRIC(id, name, type, label names, help).
+ * What exists is in metrics.def: METRIC(id, name, type, label names, help).  Types
+ * are COUNTER, GAUGE, HISTOGRAM and NANOS: a counter that is added to in billionths
+ * and shown as a decimal number, for money.
  */
 
 #ifndef CSA_METRICS_METRICS_H

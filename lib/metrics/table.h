@@ -37,7 +37,8 @@
 #define CSA_NBOUNDS		(0 CSA_BOUNDS(CSA_ONE))
 #define CSA_NBUCKETS		(CSA_NBOUNDS + 1)
 
-enum csa_mtype { CSA_COUNTER, CSA_GAUGE, CSA_HISTOGRAM };
+/* CSA_NANOS: a counter of billionths, shown as a decimal number. */
+enum csa_mtype { CSA_COUNTER, CSA_GAUGE, CSA_HISTOGRAM, CSA_NANOS };
 
 struct csa_mdesc {
 	const char	*name;

@@ -102,6 +102,7 @@ struct csa_chat_res {
 	size_t		 len;
 	enum csa_finish	 finish;
 	const char	*model;		/* the one that answered */
+	const char	*provider;	/* its csa_model's name; NULL: as asked */
 	long		 prompt_tokens, completion_tokens, total_tokens;
 	long		 cached_tokens;	/* of the prompt */
 	long		 thought_tokens;	/* of the completion */
@@ -136,5 +137,19 @@ struct csa_model *csa_model_openai_open(const struct csa_config *,
 		    struct csa_http *, struct csa_err *);
 struct csa_model *csa_model_extractive_open(const struct csa_config *);
 struct csa_model *csa_model_fail_open(void);
+
+/*
+ * Whom the configuration names, and who answers in its place: chain.h.  NULL with
+ * err.  http may be NULL where that is extractive alone.
+ */
+struct csa_model *csa_model_open(const struct csa_config *, struct csa_http *,
+		    struct csa_err *);
+
+/*
+ * Is this the fault of a provider that another could make good: refused, failed,
+ * nonsense, out of reach, too slow?  Not a client's mistake or leaving, and not
+ * this process's own end.
+ */
+bool	csa_provider_failed(const struct csa_err *);
 
 #endif

@@ -24,6 +24,9 @@ struct csa_rag {
 	struct csa_model	*model;
 	double			 text_weight;	/* 0..1, for fusion */
 	long			 context_tokens;
+	/* Of one question, set by who asks: one search alone will do. */
+	bool			 may_degrade;
+	long			 retrieve_ms;	/* for vectors, if it will */
 };
 
 /* How long the steps took, in nanoseconds. */
@@ -35,13 +38,20 @@ struct csa_found {
 	struct csa_passage	*passages;	/* best first, score in 0..1 */
 	size_t			 n;
 	struct csa_text_result	 text;		/* what full text knew */
-	/* NULL, or which half is missing: "embedding_unavailable". */
+	/*
+	 * NULL, or what is missing: "embedding_unavailable" or
+	 * "vectors_unavailable" (full text alone), "store_unavailable" (vectors
+	 * alone, with the texts that stand beside them).
+	 */
 	const char		*degraded;
 };
 
 /*
  * The k best passages for the question.  With vectors both searches run at the
- * same time and are fused (fuse.h).
+ * same time and are fused (fuse.h).  Where one fails and rag->may_degrade, the
+ * other is what is found, and vectors have retrieve_ms for it, but never more
+ * than half of what is left, so that waiting for them does not eat the time of
+ * the answer.  The client's leaving and the process's end are never made good.
  */
 int	csa_retrieve(const struct csa_rag *, struct csa_ctx *,
 	    const struct csa_scope *, const char *question, size_t k,

@@ -328,6 +328,17 @@ START_TEST(odd_labels_are_escaped_or_other)
 }
 END_TEST
 
+START_TEST(money_is_shown_to_the_billionth)
+{
+	csa_count(CSA_M_cost, "m", 1);
+	has("# TYPE chatsphere_cost_usd_total counter\n");
+	has("chatsphere_cost_usd_total{model=\"m\"} 0.000000001\n");
+	csa_count(CSA_M_cost, "m", 12000000000);
+	has("chatsphere_cost_usd_total{model=\"m\"} 12.000000001\n");
+	ck_assert_uint_eq(csa_metric_value(CSA_M_cost, "m"), 12000000001);
+}
+END_TEST
+
 START_TEST(buckets_are_upper_bounds)
 {
 	static const double	 in[] = { -1, 0, 0.0005, 0.00051, 119.9, 120,
@@ -538,6 +549,7 @@ main(void)
 	tcase_add_test(t, rows_of_the_dead_are_used_again);
 	tcase_add_test(t, past_the_table_is_other);
 	tcase_add_test(t, odd_labels_are_escaped_or_other);
+	tcase_add_test(t, money_is_shown_to_the_billionth);
 	tcase_add_test(t, buckets_are_upper_bounds);
 	tcase_add_test(t, value_survives_close_and_open);
 	tcase_add_loop_test(t, foreign_files_are_replaced, 0,
