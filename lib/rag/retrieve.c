@@ -1,9 +1,12 @@
 #include "config.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/metrics/metrics.h"
 #include "lib/rag/fuse.h"
 #include "lib/rag/rag.h"
 
@@ -71,57 +74,204 @@ complete(const struct csa_rag *rag, struct csa_ctx *ctx,
 	return 0;
 }
 
+/* One question's two searches. */
+struct search {
+	const struct csa_rag	*rag;
+	struct csa_ctx		*ctx;
+	struct csa_ctx		 vctx;		/* for vectors */
+	const struct csa_scope	*scope;
+	const char		*question;
+	size_t			 k, depth;
+	struct csa_found	*found;
+	struct csa_timings	*t;
+	int64_t			 start;
+	struct csa_embed_job	*job;
+	struct csa_vec_query	*query;
+	bool			 no_text;	/* full text failed: why */
+	struct csa_err		 why;
+};
+
+/* May this be made good by the other search? */
+static bool
+may_mend(const struct search *s, const struct csa_err *err)
+{
+	return s->rag->may_degrade && csa_left_ms(s->ctx->deadline) > 0 &&
+	    (csa_provider_failed(err) || err->code == CSA_ERR_STORE_UNAVAILABLE);
+}
+
+static void
+note(const char *from, const char *to, const struct csa_err *err)
+{
+	const char	*code = csa_errinfo(err->code)->code;
+	char		 labels[80];
+
+	snprintf(labels, sizeof(labels), "%s|%s|%s", from, to, code);
+	csa_count(CSA_M_fallbacks, labels, 1);
+	csa_warn("%s failed, %s alone has to do: %s: %s%s%s", from, to, code,
+	    err->msg, err->detail[0] != '\0' ? ": " : "", err->detail);
+}
+
+/* 0: go on with full text alone.  -1: it is no answer to this. */
+static int
+without_vectors(struct search *s, const char *from, const char *reason,
+    struct csa_err *err)
+{
+	if (!may_mend(s, err))
+		return -1;
+	if (s->no_text) {
+		*err = s->why;
+		return -1;
+	}
+	note(from, "full_text", err);
+	s->found->degraded = reason;
+	return 0;
+}
+
+/* 0: go on, with s->no_text where vectors have to do.  -1. */
+static int
+search_text(struct search *s, struct csa_err *err)
+{
+	struct csa_store	*store = s->rag->store;
+
+	if (store->ops->search(store, s->ctx, s->scope, s->question, s->depth,
+	    &s->found->text, err) == 0)
+		return 0;
+	if (!may_mend(s, err) || s->found->degraded != NULL)
+		return -1;
+	memset(&s->found->text, 0, sizeof(s->found->text));
+	s->no_text = true;
+	s->why = *err;
+	return 0;
+}
+
+static int
+start_query(struct search *s, struct csa_err *err)
+{
+	struct csa_embedder	*e = s->rag->embedder;
+	struct csa_vectors	*v = s->rag->vectors;
+	struct csa_vec		 vec;
+	int			 rc;
+
+	rc = e->ops->finish(s->job, &vec, err);
+	s->t->embed = csa_now_ns() - s->start;
+	if (rc == -1)
+		return without_vectors(s, "embedding",
+		    "embedding_unavailable", err);
+	s->query = v->ops->query(v, &s->vctx, s->scope, &vec, s->depth);
+	if (v->remote) {
+		/* The embedder's reply is as long as all that follows. */
+		e->ops->end(s->job);
+		s->job = NULL;
+	}
+	return 0;
+}
+
+/* Without the store: what has its text beside its vector. */
+static int
+with_text(struct search *s, struct csa_vec_hit *hits, size_t *n,
+    struct csa_err *err)
+{
+	size_t	 kept = 0;
+
+	for (size_t i = 0; i < *n; i++)
+		if (hits[i].chunk.text != NULL)
+			hits[kept++] = hits[i];
+	*n = kept;
+	if (kept == 0) {
+		*err = s->why;
+		return -1;
+	}
+	note("full_text", "vectors", &s->why);
+	s->found->degraded = "store_unavailable";
+	return 0;
+}
+
+/* Sets s->found->passages by vectors and full text, or by one of them. */
+static int
+finish_query(struct search *s, struct csa_err *err)
+{
+	const struct csa_rag	*rag = s->rag;
+	struct csa_vec_query	*query = s->query;
+	struct csa_vec_hit	*hits;
+	size_t			 n;
+
+	s->query = NULL;
+	if (rag->vectors->ops->finish(query, &hits, &n, err) == -1 ||
+	    (!s->no_text && complete(rag, s->ctx, s->scope, hits, &n,
+	    err) == -1)) {
+		if (without_vectors(s, "vectors", "vectors_unavailable",
+		    err) == -1)
+			return -1;
+		only_text(s->ctx, s->k, s->found);
+		return 0;
+	}
+	if (s->no_text && with_text(s, hits, &n, err) == -1)
+		return -1;
+	s->found->passages = csa_fuse(s->ctx->arena, &s->found->text, hits, n,
+	    s->no_text ? 0 : rag->text_weight, &s->found->n);
+	if (s->found->n > s->k)
+		s->found->n = s->k;
+	return 0;
+}
+
 /*
- * Both searches: the question's embedding is asked for first, full text runs
- * while an upstream works, whichever of the two upstreams that is.
+ * The question's embedding is asked for first; full text runs while an upstream
+ * works, whichever of the two upstreams that is.
  */
+static int
+run(struct search *s, struct csa_err *err)
+{
+	const struct csa_rag	*rag = s->rag;
+	struct csa_text		 text = { s->question, strlen(s->question) };
+
+	s->job = rag->embedder->ops->start(rag->embedder, &s->vctx,
+	    CSA_EMBED_QUERY, &text, 1);
+	if (!rag->vectors->remote && search_text(s, err) == -1)
+		return -1;
+	if (start_query(s, err) == -1)
+		return -1;
+	if (rag->vectors->remote && search_text(s, err) == -1)
+		return -1;
+	if (s->query != NULL)
+		return finish_query(s, err);
+	only_text(s->ctx, s->k, s->found);
+	return 0;
+}
+
+/* Vectors must leave time for an answer without them. */
+static int64_t
+vector_deadline(const struct csa_rag *rag, const struct csa_ctx *ctx)
+{
+	int64_t	 half = csa_left_ms(ctx->deadline) / 2;
+
+	if (!rag->may_degrade)
+		return ctx->deadline;
+	return csa_sooner(ctx->deadline, rag->retrieve_ms > 0 &&
+	    rag->retrieve_ms < half ? rag->retrieve_ms : half);
+}
+
 static int
 both(const struct csa_rag *rag, struct csa_ctx *ctx,
     const struct csa_scope *scope, const char *question, size_t k,
     struct csa_found *found, struct csa_timings *t, struct csa_err *err)
 {
-	struct csa_text		 text = { question, strlen(question) };
-	struct csa_embed_job	*job;
-	struct csa_vec_query	*query = NULL;
-	struct csa_vec		 vec;
-	struct csa_vec_hit	*hits;
-	size_t			 nhits, depth;
-	int64_t			 start = csa_now_ns();
-	int			 rc = -1;
+	struct search	 s = {
+		.rag = rag, .ctx = ctx, .vctx = *ctx, .scope = scope,
+		.question = question, .k = k,
+		.depth = k > CANDIDATES ? k : CANDIDATES,
+		.found = found, .t = t, .start = csa_now_ns(),
+	};
+	struct csa_err	 e;
+	int		 rc;
 
-	depth = k > CANDIDATES ? k : CANDIDATES;
-	job = rag->embedder->ops->start(rag->embedder, ctx, CSA_EMBED_QUERY,
-	    &text, 1);
-	if (!rag->vectors->remote && rag->store->ops->search(rag->store, ctx,
-	    scope, question, depth, &found->text, err) == -1)
-		goto out;
-	if (rag->embedder->ops->finish(job, &vec, err) == -1)
-		goto out;
-	t->embed = csa_now_ns() - start;
-	query = rag->vectors->ops->query(rag->vectors, ctx, scope, &vec, depth);
-	if (rag->vectors->remote) {
-		/* The embedder's reply is as long as all that follows. */
-		rag->embedder->ops->end(job);
-		job = NULL;
-	}
-	if (rag->vectors->remote && rag->store->ops->search(rag->store, ctx,
-	    scope, question, depth, &found->text, err) == -1)
-		goto out;
-	rc = rag->vectors->ops->finish(query, &hits, &nhits, err);
-	query = NULL;
-	if (rc == -1 || (rc = complete(rag, ctx, scope, hits, &nhits,
-	    err)) == -1)
-		goto out;
-	found->passages = csa_fuse(ctx->arena, &found->text, hits, nhits,
-	    rag->text_weight, &found->n);
-	if (found->n > k)
-		found->n = k;
-	t->retrieve = csa_now_ns() - start - t->embed;
-	rc = 0;
-out:
-	if (query != NULL)
-		rag->vectors->ops->cancel(query);
-	rag->embedder->ops->end(job);
+	s.vctx.deadline = vector_deadline(rag, ctx);
+	rc = run(&s, &e);
+	if (rc == -1)
+		*err = e;
+	t->retrieve = csa_now_ns() - s.start - t->embed;
+	if (s.query != NULL)
+		rag->vectors->ops->cancel(s.query);
+	rag->embedder->ops->end(s.job);
 	return rc;
 }
 
