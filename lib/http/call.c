@@ -180,6 +180,61 @@ csa_http_wait(struct csa_http_call *c, struct csa_err *e)
 	return rc;
 }
 
+/* The first of them that is over, or -1.  With the state lock held. */
+static int
+first_over(struct csa_http_call *const *c, size_t n)
+{
+	struct csa_err	 unused;
+
+	for (size_t i = 0; i < n; i++)
+		if (judge(c[i], &unused) != 1)
+			return (int)i;
+	return -1;
+}
+
+int
+csa_http_await(struct csa_http_call *const *c, size_t n, int64_t until)
+{
+	struct csa_http	*h = c[0]->http;
+	int64_t		 wake = until;
+	int		 i;
+
+	for (size_t k = 0; k < n; k++) {
+		CSA_MUST(!c[k]->stream && c[k]->waiter == c[0]->waiter);
+		if (c[k]->deadline < wake)
+			wake = c[k]->deadline;
+	}
+	pthread_mutex_lock(&h->state);
+	while ((i = first_over(c, n)) == -1 && csa_now_ms() < until)
+		csa_waiter_sleep(c[0]->waiter, wake);
+	csa_waiter_leave(c[0]->waiter);
+	pthread_mutex_unlock(&h->state);
+	return i;
+}
+
+enum csa_http_fault
+csa_http_fault(const struct csa_http_call *c)
+{
+	if (c->verdict != CSA_ERR_PROVIDER_UNAVAILABLE)
+		return CSA_FAULT_NONE;
+	switch (c->result) {
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return CSA_FAULT_NAME;
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_OPERATION_TIMEDOUT:	/* the only limit that curl knows */
+		return CSA_FAULT_CONNECT;
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CIPHER:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_SSL_INVALIDCERTSTATUS:
+		return CSA_FAULT_TLS;
+	default:
+		return CSA_FAULT_BROKEN;
+	}
+}
+
 /* Copy what is there, with the state lock held. */
 static size_t
 take(struct csa_http_call *c, void *data, size_t size, bool *resume)

@@ -88,8 +88,8 @@ struct csa_http_req {
 /*
  * A kept connection may be closed by the far end in the very moment a request
  * is sent on it; its owner cannot know.  So a request that was sent on a kept
- * connection which then broke or ended before a word of the reply is sent once
- * more, on a new one, POST or not: RFC 9112, 9.3.1 permits it for what may be
+ * connection which then broke or ended before a word of the reply is sent again,
+ * at last on a new one, POST or not: RFC 9112, 9.3.1 permits it for what may be
  * repeated, and our requests (embed, search, generate) change nothing but the
  * bill; upsert and delete name the records they are about.  What was sent on a
  * new connection, or answered by a single header, is never repeated here.  The
@@ -116,6 +116,26 @@ struct csa_http_call *
 int	csa_http_wait(struct csa_http_call *, struct csa_err *) CSA_MUSTCHECK;
 
 /*
+ * Wait until one of n calls of one waiter is over, not streams, or `until` (a
+ * csa_now_ms() time) has come.  Returns its index: csa_http_wait will not wait
+ * for that one; or -1.
+ */
+int	csa_http_await(struct csa_http_call *const *, size_t n, int64_t until);
+
+/*
+ * Why csa_http_wait or csa_http_read said PROVIDER_UNAVAILABLE; NONE where they
+ * did not.
+ */
+enum csa_http_fault {
+	CSA_FAULT_NONE = 0,
+	CSA_FAULT_NAME,			/* it does not resolve */
+	CSA_FAULT_CONNECT,		/* refused, unreachable, too slow */
+	CSA_FAULT_TLS,			/* not trusted, or no handshake */
+	CSA_FAULT_BROKEN		/* reset, truncated */
+};
+enum csa_http_fault csa_http_fault(const struct csa_http_call *);
+
+/*
  * For stream: copy what has come, at most size bytes, waiting for at least one
  * or the end, until `until` (a csa_now_ms() time) at the latest.  Returns > 0
  * bytes; 0 at the end of a whole reply; -2 when `until` has come and nothing
@@ -132,6 +152,9 @@ const char *csa_http_body(const struct csa_http_call *, size_t *len);
 /* Value of a reply header by its lower-case name, of the few kept:
  * retry-after, content-type, x-pinecone-*; NULL where absent. */
 const char *csa_http_header(const struct csa_http_call *, const char *name);
+
+/* Seconds that Retry-After names, up to a day; 0 where it names none. */
+long	csa_http_retry_after(const struct csa_http_call *);
 
 /* Cancel what still runs, at once, and free the call.  NULL is fine. */
 void	csa_http_end(struct csa_http_call *);

@@ -11,6 +11,7 @@
 #include "lib/http/http_internal.h"
 
 #define MAX_RETRY_AFTER	3600	/* seconds; nobody waits longer for a chat */
+#define A_DAY		86400
 
 enum csa_errcode
 csa_http_code(int status)
@@ -27,18 +28,22 @@ csa_http_code(int status)
 }
 
 /* Retry-After (RFC 9110, 10.2.3): seconds or a date.  0: none or nonsense. */
-static long
-retry_after(const char *value)
+long
+csa_http_retry_after(const struct csa_http_call *c)
 {
-	time_t	 then;
+	const char	*value = csa_http_header(c, "retry-after");
+	time_t		 then;
+	long		 s;
 
 	if (value == NULL)
 		return 0;
 	if (isdigit((unsigned char)value[0]))
-		return strtol(value, NULL, 10);
-	if ((then = curl_getdate(value, NULL)) == -1)
+		s = strtol(value, NULL, 10);
+	else if ((then = curl_getdate(value, NULL)) == -1)
 		return 0;
-	return (long)(then - time(NULL));
+	else
+		s = (long)(then - time(NULL));
+	return s < 0 ? 0 : s < A_DAY ? s : A_DAY;
 }
 
 int
@@ -51,7 +56,7 @@ csa_http_status_error(const struct csa_http_call *c, long hint_s,
 	CSA_MUST(code != CSA_OK);
 	csa_fail(e, code, c->source, NULL);
 	if (code == CSA_ERR_PROVIDER_BUSY) {
-		after = retry_after(csa_http_header(c, "retry-after"));
+		after = csa_http_retry_after(c);
 		if (after <= 0)
 			after = hint_s;
 		if (after > 0)
