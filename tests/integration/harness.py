@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -19,6 +20,9 @@ import time
 
 SRC = os.environ.get("CSA_SRCDIR") or os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 BUILD = os.environ.get("CSA_BUILDDIR") or os.path.join(SRC, "build")
+# A tool to run every worker under, valgrind with its options say.
+WRAP = shlex.split(os.environ.get("CSA_WRAP", ""))
+SLOW = 10 if WRAP else 1
 KEY = "integration-test-key-0123456789abcdef"
 POOLS = ("chat", "embed_and_store", "status")
 
@@ -118,14 +122,14 @@ class Service:
     def start_pool(self, pool):
         argv = ["spawn-fcgi", "-n", "-s", self.socket(pool), "-M", "0660", "-b", "1024", "--",
                 os.path.join(BUILD, "fcgi/chatsphere-prefork"), "-c", self.conf, "--",
-                os.path.join(BUILD, f"fcgi/{pool}.fcgi"), "-c", self.conf]
+                *WRAP, os.path.join(BUILD, f"fcgi/{pool}.fcgi"), "-c", self.conf]
         self.masters[pool] = Process(pool, argv, os.path.join(self.dir, f"{pool}.log"), self.env)
 
     def start(self):
         for pool in POOLS:
             self.start_pool(pool)
         for pool in POOLS:
-            assert wait_until(lambda: self.ready(pool), 20), f"{pool} did not start: {self.masters[pool].tail()}"
+            assert wait_until(lambda: self.ready(pool), 20 * SLOW), f"{pool} did not start: {self.masters[pool].tail()}"
         return self
 
     def ready(self, pool):
@@ -136,7 +140,7 @@ class Service:
     def workers(self, pool):
         """Process ids of a pool's workers."""
         with contextlib.suppress(FileNotFoundError):
-            return [p for p in children(self.masters[pool].pid) if comm(p) == f"{pool}.fcgi"[:15]]
+            return [p for p in children(self.masters[pool].pid) if WRAP or comm(p) == f"{pool}.fcgi"[:15]]
         return []
 
     def stop(self):
