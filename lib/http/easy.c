@@ -32,6 +32,12 @@ static const struct { long read, write; } sizes[] = {
 #define RESERVE		(1024 * 1024)	/* at most, on Content-Length's word */
 #define HIGH_WATER	(256 * 1024)	/* unread bytes of a stream */
 
+/*
+ * How often we try again; the last time on a connection of its own.  Over HTTP/2
+ * the first may be on one that others share, and that may be a kept one too.
+ */
+#define MAX_AGAIN	2
+
 /* name: not terminated.  Is it one that csa_http_header knows? */
 static bool
 worth_keeping(const char *name, size_t n)
@@ -316,6 +322,16 @@ set_request(CURL *e, struct csa_http_call *c)
 #else
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 #endif
+	/*
+	 * Where a connection dies under many calls, curl's retry of each would
+	 * make one.
+	 */
+	curl_easy_setopt(e, CURLOPT_PIPEWAIT, (long)(c->host != NULL &&
+	    c->host->kind == CSA_HOST_SHARED));
+	/* The others that were kept may be as dead. */
+	curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, (long)(c->again > 0 &&
+	    (c->again == MAX_AGAIN || c->host == NULL ||
+	    c->host->kind != CSA_HOST_SHARED || c->host->pioneer == c)));
 	return curl_easy_setopt(e, CURLOPT_URL, c->url);
 }
 
@@ -346,6 +362,30 @@ csa_easy_start(struct csa_http_call *c)
 }
 
 /*
+ * curl tries again itself what it could not send, or what a kept connection
+ * died under without an answer.  But it counts such retries by the handle, not
+ * by the exchange, and at the sixth gives up (7.88; the count is set back only
+ * by curl_easy_reset): of a handle that is used again every sixth stale
+ * connection would be an error.  Nor does it retry where the connection dies in
+ * the middle of sending a body, or where one of HTTP/2 just ends, which it calls
+ * a partial file.  NUM_CONNECTS is 0 where no connection was made for this call,
+ * curl's own retries included: whatever died was kept.
+ */
+bool
+csa_easy_stale(const struct csa_http_call *c, CURLcode result)
+{
+	long	 connects = 1;
+
+	if (c->again == MAX_AGAIN || c->easy == NULL || c->header_bytes > 0)
+		return false;
+	if (result != CURLE_SEND_ERROR && result != CURLE_RECV_ERROR &&
+	    result != CURLE_GOT_NOTHING && result != CURLE_PARTIAL_FILE)
+		return false;
+	curl_easy_getinfo(c->easy, CURLINFO_NUM_CONNECTS, &connects);
+	return connects == 0;
+}
+
+/*
  * A stream of HTTP/2 is cut: curl (7.88) writes the frame that says so into
  * its buffer and leaves it there until something else is sent, while the
  * provider goes on thinking, at our cost.  Pausing another stream of that
@@ -370,12 +410,14 @@ csa_easy_stop(struct csa_http_call *c, bool cut)
 {
 	struct csa_http		*h = c->http;
 	struct csa_http_call	*other = NULL;
+	long			 connects = 0;
 
 	if (c->easy == NULL)
 		return;
 	if (!c->in_body)
 		read_status(c);
-	curl_easy_getinfo(c->easy, CURLINFO_NUM_CONNECTS, &c->connects);
+	curl_easy_getinfo(c->easy, CURLINFO_NUM_CONNECTS, &connects);
+	c->connects += connects;
 	if (cut)
 		other = prepare_cut(c);
 	curl_multi_remove_handle(h->multi, c->easy);

@@ -71,6 +71,8 @@ conclude(struct csa_http_call *c, CURLcode result)
 	csa_engine_notify(w, driving);
 }
 
+static void	give_to_curl(struct csa_http_call *);
+
 /* Those who wait for a connection that cannot be made need wait no longer. */
 static void
 share_fate(struct csa_http_call *c, CURLcode result)
@@ -92,12 +94,48 @@ not_sending(struct csa_http_call *c)
 	c->sending = false;
 }
 
+/* Does its owner still wait for it? */
+static bool
+wanted(struct csa_http_call *c)
+{
+	struct csa_http	*h = c->http;
+	bool		 yes;
+
+	pthread_mutex_lock(&h->state);
+	yes = c->ended == 0 && !c->waiter->gone;
+	pthread_mutex_unlock(&h->state);
+	return yes && csa_now_ms() < c->deadline;
+}
+
+/*
+ * Once more from the start.  It stands in line as any other: with one HTTP/2
+ * connection a hundred calls may have died.
+ */
+static void
+try_again(struct csa_http_call *c)
+{
+	c->again++;
+	c->errbuf[0] = '\0';
+	csa_host_dead(c);
+	csa_host_leave(c, CURLE_OK);
+	c->connection = NULL;
+	c->shared = false;
+	if (csa_host_enter(c))
+		give_to_curl(c);
+}
+
 /* The call is over for curl. */
 static void
 finish(struct csa_http_call *c, CURLcode result)
 {
+	bool	 again = csa_easy_stale(c, result) && wanted(c);
+
 	not_sending(c);
 	csa_easy_stop(c, false);
+	if (again) {
+		try_again(c);
+		return;
+	}
 	if (csa_host_leave(c, result))
 		share_fate(c, result);
 	conclude(c, result);

@@ -107,17 +107,28 @@ csa_host_next(struct csa_host *host)
 	return c;
 }
 
+/* No call will be put on this shared connection any more. */
+static void
+forget(struct csa_host *host, const SSL *ssl)
+{
+	struct csa_http_call	*c;
+
+	host->nshared--;
+	LIST_FOREACH(c, &host->calls, fellow)
+		if (c->connection == ssl)
+			c->connection = NULL;
+}
+
 /* A TLS connection is no more; host is set where it was a shared one. */
 static void
 on_free(void *ssl, void *host, CRYPTO_EX_DATA *ad, int idx, long l, void *p)
 {
-	(void)ssl;
 	(void)ad;
 	(void)idx;
 	(void)l;
 	(void)p;
 	if (host != NULL)
-		((struct csa_host *)host)->nshared--;
+		forget(host, ssl);
 }
 
 static int		 ssl_index;
@@ -158,11 +169,24 @@ csa_host_connected(struct csa_http_call *c, SSL *ssl)
 	}
 }
 
+void
+csa_host_dead(struct csa_http_call *c)
+{
+	SSL	*ssl = c->connection;
+
+	if (!c->shared || ssl == NULL || SSL_get_ex_data(ssl, ssl_index) == NULL)
+		return;
+	SSL_set_ex_data(ssl, ssl_index, NULL);
+	forget(c->host, ssl);
+}
+
 struct csa_http_call *
 csa_host_fellow(const struct csa_http_call *c)
 {
 	struct csa_http_call	*other;
 
+	if (c->connection == NULL)
+		return NULL;
 	LIST_FOREACH(other, &c->host->calls, fellow)
 		if (other != c && other->connection == c->connection)
 			return other;

@@ -153,6 +153,7 @@ struct csa_http_call {
 	LIST_ENTRY(csa_http_call) send;
 	SSL			*connection;	/* NULL: not yet */
 	bool			 shared;	/* that is, HTTP/2 */
+	unsigned		 again;		/* tries after the first */
 
 	/* Written under the curl lock until `done`. */
 	CURL			*easy;		/* NULL: not with curl */
@@ -212,6 +213,11 @@ CURLcode csa_easy_start(struct csa_http_call *);
  * Has the body been handed to the network?  Then what curl kept of it is freed.
  */
 bool	csa_easy_sent(struct csa_http_call *);
+/*
+ * Did a kept connection die under it, before a word of the reply, so that it may
+ * be tried again?  To be asked before csa_easy_stop.
+ */
+bool	csa_easy_stale(const struct csa_http_call *, CURLcode);
 /* Take it back; what it has come to is in the call.  cut: before its end. */
 void	csa_easy_stop(struct csa_http_call *, bool cut);
 
@@ -223,6 +229,12 @@ bool	csa_host_enter(struct csa_http_call *);
 struct csa_http_call *csa_host_next(struct csa_host *);
 /* The call has a connection now. */
 void	csa_host_connected(struct csa_http_call *, SSL *);
+/*
+ * Its connection died, although curl may keep it until the last call has seen
+ * that: make no more of it, so that those of its calls that try again stand in
+ * line for one new connection.
+ */
+void	csa_host_dead(struct csa_http_call *);
 /* Another call on the same connection, or NULL. */
 struct csa_http_call *csa_host_fellow(const struct csa_http_call *);
 /* The call is over.  True where there is no hope for those in line either. */

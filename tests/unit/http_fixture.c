@@ -77,23 +77,33 @@ setup(void)
 }
 
 void
-teardown(void)
+client_stop(void)
 {
 	csa_waiter_free(waiter);
 	csa_http_free(http);
 	csa_metrics_close();
+	waiter = NULL;
+	http = NULL;
+}
+
+void
+teardown(void)
+{
+	client_stop();
+	server_stop(srv);
 }
 
 void
 setup_tls(void)
 {
-	setup();
-	teardown();
+	signal(SIGPIPE, SIG_IGN);
 	ck_assert_int_eq(csa_metrics_open(NULL, &err), 0);
 	certs_make();
 	srv = server_start(certs_tls(CERT_GOOD));
-	http = engine(certs_ca(), patience(5000));
+	/* A busy machine shakes hands with hundreds in its own time. */
+	http = engine(certs_ca(), patience(30000));
 	waiter = csa_waiter_new(http);
+	memset(&err, 0, sizeof(err));
 }
 
 void
@@ -247,8 +257,8 @@ took(int64_t begin, int64_t ms)
 {
 	int64_t	 t = csa_now_ms() - begin;
 
-	/* curl rounds down; the upper bound is for valgrind's sake. */
-	ck_assert_msg(t >= ms - 2 && t < ms + patience(100),
+	/* curl rounds down; a busy machine takes its time. */
+	ck_assert_msg(t >= ms - 2 && t < ms + patience(1000),
 	    "took %lld ms, not %lld",
 	    (long long)t, (long long)ms);
 }

@@ -22,6 +22,7 @@ extern struct csa_err		 err;
 
 void	setup(void);
 void	teardown(void);
+void	client_stop(void);	/* what of it is not the server's */
 void	setup_tls(void);
 void	teardown_tls(void);
 struct csa_http *engine(const char *ca, int64_t connect_ms);

@@ -16,7 +16,6 @@
 
 #include <check.h>
 
-#include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/base/must.h"
 #include "tests/unit/http_server.h"
@@ -24,7 +23,9 @@
 struct conn {
 	struct server	*server;
 	SSL		*ssl;
-	int		 fd;
+	int		 fd;		/* -1: closed; under the server's lock */
+	pthread_t	 thread;
+	LIST_ENTRY(conn) entry;
 	bool		 close;		/* after this reply */
 	char		 head[16384];	/* of the request, NUL-terminated */
 	char		*body;
@@ -112,11 +113,26 @@ do_head(struct conn *c)
 	reply(c, "200 OK", "", c->head, strlen(c->head));
 }
 
-/* ?MS: answers after that long. */
+/* ?MS: answers after that long, unless the peer leaves. */
 static void
 do_slow(struct conn *c)
 {
-	poll(NULL, 0, query(c));
+	struct pollfd	 p = { .fd = c->fd, .events = POLLRDHUP };
+
+	if (poll(&p, 1, query(c)) == 0)
+		do_echo(c);
+	else
+		c->close = true;
+}
+
+/* When the test opens the gate, or the peer leaves. */
+static void
+do_gate(struct conn *c)
+{
+	struct pollfd	 p = { .fd = c->fd, .events = POLLRDHUP };
+
+	while (!atomic_load(&c->server->gate) && poll(&p, 1, 1) == 0)
+		continue;
 	do_echo(c);
 }
 
@@ -184,6 +200,7 @@ do_cut_chunks(struct conn *c)
 	c->close = true;
 }
 
+/* No FIN, a RST. */
 static void
 do_reset(struct conn *c)
 {
@@ -199,6 +216,29 @@ do_last(struct conn *c)
 {
 	do_echo(c);
 	c->close = true;
+}
+
+/* Read some of the next request before the end: all of it if it is short. */
+static void
+taste(struct conn *c)
+{
+	if (c->nrest == 0)
+		conn_recv(c, c->rest, sizeof(c->rest));
+}
+
+static void
+do_last_fin(struct conn *c)
+{
+	do_last(c);
+	taste(c);
+}
+
+static void
+do_last_reset(struct conn *c)
+{
+	do_last(c);
+	taste(c);
+	do_reset(c);
 }
 
 static void
@@ -313,6 +353,7 @@ static const struct {
 	{ "/echo", do_echo },
 	{ "/head", do_head },
 	{ "/slow", do_slow },
+	{ "/gate", do_gate },
 	{ "/big", do_big },
 	{ "/big-chunked", do_big_chunked },
 	{ "/no-headers", do_no_headers },
@@ -322,6 +363,8 @@ static const struct {
 	{ "/cut-chunks", do_cut_chunks },
 	{ "/reset", do_reset },
 	{ "/last", do_last },
+	{ "/last-fin", do_last_fin },
+	{ "/last-reset", do_last_reset },
 	{ "/busy", do_busy },
 	{ "/status", do_status },
 	{ "/redirect", do_redirect },
@@ -398,11 +441,11 @@ conn_main(void *arg)
 			serve(c);
 		}
 	SSL_free(c->ssl);
+	pthread_mutex_lock(&s->lock);
 	close(c->fd);
-	atomic_store(&s->closed_ms, csa_now_ms());
+	c->fd = -1;
+	pthread_mutex_unlock(&s->lock);
 	atomic_fetch_sub(&s->open, 1);
-	free(c->body);
-	free(c);
 	return NULL;
 }
 
@@ -411,7 +454,6 @@ conn_start(struct server *s, int fd)
 {
 	struct conn	*c = csa_new(struct conn);
 	int		 on = 1;
-	pthread_t	 t;
 
 	c->server = s;
 	c->fd = fd;
@@ -422,8 +464,10 @@ conn_start(struct server *s, int fd)
 	}
 	atomic_fetch_add(&s->connections, 1);
 	atomic_fetch_add(&s->open, 1);
-	CSA_MUST(pthread_create(&t, NULL, conn_main, c) == 0);
-	pthread_detach(t);
+	pthread_mutex_lock(&s->lock);
+	LIST_INSERT_HEAD(&s->conns, c, entry);
+	pthread_mutex_unlock(&s->lock);
+	CSA_MUST(pthread_create(&c->thread, NULL, conn_main, c) == 0);
 }
 
 static void *
@@ -443,8 +487,9 @@ server_start(SSL_CTX *tls)
 	struct server		*s = csa_new(struct server);
 	struct sockaddr_in	 a = { .sin_family = AF_INET };
 	socklen_t		 n = sizeof(a);
-	pthread_t		 t;
 
+	LIST_INIT(&s->conns);
+	CSA_MUST(pthread_mutex_init(&s->lock, NULL) == 0);
 	s->tls = tls;
 	s->fd = socket(AF_INET, SOCK_STREAM, 0);
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -452,7 +497,31 @@ server_start(SSL_CTX *tls)
 	ck_assert_int_eq(listen(s->fd, 1024), 0);
 	ck_assert_int_eq(getsockname(s->fd, (struct sockaddr *)&a, &n), 0);
 	s->port = ntohs(a.sin_port);
-	ck_assert_int_eq(pthread_create(&t, NULL, accept_main, s), 0);
-	pthread_detach(t);
+	ck_assert_int_eq(pthread_create(&s->thread, NULL, accept_main, s), 0);
 	return s;
+}
+
+void
+server_stop(struct server *s)
+{
+	struct conn	*c;
+
+	/* accept returns; nobody adds to the list any more. */
+	shutdown(s->fd, SHUT_RDWR);
+	pthread_join(s->thread, NULL);
+	close(s->fd);
+	pthread_mutex_lock(&s->lock);
+	LIST_FOREACH(c, &s->conns, entry)
+		if (c->fd != -1)
+			shutdown(c->fd, SHUT_RDWR);
+	pthread_mutex_unlock(&s->lock);
+	while ((c = LIST_FIRST(&s->conns)) != NULL) {
+		pthread_join(c->thread, NULL);
+		LIST_REMOVE(c, entry);
+		free(c->body);
+		free(c);
+	}
+	SSL_CTX_free(s->tls);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
 }

@@ -8,7 +8,11 @@
 #ifndef CSA_TESTS_HTTP_SERVER_H
 #define CSA_TESTS_HTTP_SERVER_H
 
+#include <sys/queue.h>
+
+#include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <openssl/ssl.h>
@@ -22,10 +26,19 @@ struct server {
 	atomic_int		 requests;
 	_Atomic uint64_t	 received;	/* bytes, after decryption */
 	_Atomic uint64_t	 sent;		/* by /flood */
-	_Atomic int64_t		 closed_ms;	/* last time a peer left */
+	atomic_bool		 gate;		/* open: /gate may answer */
+	pthread_t		 thread;
+	pthread_mutex_t		 lock;
+	LIST_HEAD(, conn)	 conns;		/* past ones as well */
 };
 
+/* tls: its from now on; NULL: plain. */
 struct server *server_start(SSL_CTX *tls);
+/*
+ * Cut what is left, and wait for its threads: OpenSSL must not be in use any
+ * more when the process exits.
+ */
+void	server_stop(struct server *);
 
 /* Keys and certificates made for this run, in a directory under /tmp. */
 enum cert { CERT_GOOD, CERT_WRONG_HOST, CERT_SELF_SIGNED, CERT_UNKNOWN_CA,

@@ -38,6 +38,7 @@ END_TEST
 
 START_TEST(tls_refused)
 {
+	server_stop(srv);
 	srv = server_start(certs_tls((enum cert)_i));
 	fails(start("/echo"), CSA_ERR_PROVIDER_UNAVAILABLE);
 	await_open(0);
@@ -55,6 +56,16 @@ START_TEST(tls_truncated)
 }
 END_TEST
 
+/* As dead_connection, over TLS. */
+START_TEST(tls_dead)
+{
+	for (int i = 0; i < 20; i++)
+		whole(start(_i ? "/last-reset" : "/last-fin"), 200, "hello");
+	ck_assert_int_eq(atomic_load(&srv->requests), 20);
+	ck_assert_int_eq(atomic_load(&srv->connections), 20);
+}
+END_TEST
+
 TCase *
 tls_case(void)
 {
@@ -66,5 +77,6 @@ tls_case(void)
 	tcase_add_test(t, tls_cold);
 	tcase_add_loop_test(t, tls_refused, CERT_WRONG_HOST, CERT__MAX);
 	tcase_add_test(t, tls_truncated);
+	tcase_add_loop_test(t, tls_dead, 0, 2);
 	return t;
 }

@@ -39,7 +39,7 @@ START_TEST(nothing_left)
 {
 	int	 fds, tasks;
 
-	teardown();
+	client_stop();
 	ck_assert_int_eq(csa_metrics_open(NULL, &err), 0);
 	await_open(0);
 	fds = entries("/proc/self/fd");
@@ -48,7 +48,7 @@ START_TEST(nothing_left)
 		http = engine(NULL, patience(5000));
 		waiter = csa_waiter_new(http);
 		run_parallel();
-		teardown();
+		client_stop();
 		ck_assert_int_eq(csa_metrics_open(NULL, &err), 0);
 		atomic_store(&srv->connections, 0);
 		await_open(0);
@@ -58,8 +58,6 @@ START_TEST(nothing_left)
 		poll(NULL, 0, 10);
 	ck_assert_int_eq(entries("/proc/self/task"), tasks);
 	ck_assert_int_eq(entries("/proc/self/fd"), fds);
-	http = NULL;
-	waiter = NULL;
 }
 END_TEST
 
