@@ -1,6 +1,7 @@
 """The emulated providers: what is sent, what comes back, and what happens when they fail.
 
-Each client-visible result has a deadline, and the workers are healthy afterwards.
+Each client-visible result has a deadline, and the workers are healthy afterwards.  Here nothing answers in a
+provider's place (fallback none); test_fallback.py has what the default makes of the same faults.
 """
 import time
 
@@ -12,6 +13,7 @@ from harness import temporary
 DOCS = ["The observatory opens its dome on clear nights from March to October.",
         "A guided tour of the observatory takes ninety minutes and ends at the large refractor.",
         "Visitors under the age of twelve must be accompanied by an adult."]
+NONE = {"fallback": "none"}
 QUESTION = "How long does a guided tour of the observatory take?"
 
 
@@ -94,7 +96,7 @@ def test_provider_faults(stored, emulator, kind, rule, status, code, retryable, 
     op, source = chat_ops(stored)[step], chat_ops(stored)[2]
     emulator.fault(op, count=-1, kind=kind, **rule)
     start = time.monotonic()
-    r = stored.client.chat("stars", QUESTION, headers={"X-Request-Timeout-Ms": "1500"})
+    r = stored.client.chat("stars", QUESTION, NONE, headers={"X-Request-Timeout-Ms": "1500"})
     took = time.monotonic() - start
     emulator.clear()
     assert r.status == status, r
@@ -112,7 +114,7 @@ def test_retry_hints_reach_the_caller(stored, emulator):
         emulator.fault(op, count=1, kind="retryinfo429", retry_delay="7s")
     else:
         emulator.fault(op, count=1, kind="retry_after", status=429, retry_after=7)
-    r = stored.client.chat("stars", QUESTION)
+    r = stored.client.chat("stars", QUESTION, NONE)
     assert r.status == 503 and int(r.header("Retry-After")) == 7, r
 
 
@@ -149,7 +151,7 @@ def test_pinecone_faults_while_asking(stored, emulator, kind, status, code):
     if "PINECONE_API_KEY" not in stored.service.env:
         pytest.skip("this service has local vectors")
     emulator.fault("pinecone.query", count=-1, kind=kind, status=503)
-    r = stored.client.chat("stars", QUESTION, headers={"X-Request-Timeout-Ms": "1500"})
+    r = stored.client.chat("stars", QUESTION, NONE, headers={"X-Request-Timeout-Ms": "1500"})
     assert r.status == status and r.json["error"]["source"] == "pinecone" and r.json["error"]["code"] == code, r
 
 
@@ -157,7 +159,7 @@ def test_blocked_and_empty_answers_are_never_blank(stored):
     for word, reason in (("EMU:block", "content_filter"), ("EMU:safety", "content_filter")):
         r = stored.client.chat("stars", f"{word} the observatory")
         assert r.status == 200 and r.json["metadata"]["finish_reason"] == reason and r.json["response"].strip(), r
-    r = stored.client.chat("stars", "EMU:empty the observatory")
+    r = stored.client.chat("stars", "EMU:empty the observatory", NONE)
     assert r.status == 502 and r.json["error"]["code"] == "provider_error", r
 
 
@@ -200,7 +202,7 @@ def test_ready_tells_the_truth(emulator):
         r = c.client.get("/ready")
         assert r.status == 200 and r.json["status"] == "degraded"
         assert r.json["dependencies"] == {"store": "ok", "gemini": "unreachable", "pinecone": "unreachable"}
-        r = c.client.chat("b", "anything?")
+        r = c.client.chat("b", "anything?", NONE)
         assert r.status == 503 and r.json["error"]["code"] == "provider_unavailable", r
         r = c.client.store("b", "d", ["text"])
         assert r.status == 503 and r.json["error"]["source"] == "gemini", r
