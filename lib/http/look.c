@@ -153,6 +153,7 @@ static void
 read_result(CURL *e, CURLcode rc, const struct looking *at)
 {
 	struct csa_look	*l = at->l;
+	const char	*ip = NULL;
 	long		 n = 0;
 
 	l->end = end_of(rc, at);
@@ -164,6 +165,10 @@ read_result(CURL *e, CURLcode rc, const struct looking *at)
 		l->status = (int)n;
 	if (curl_easy_getinfo(e, CURLINFO_HTTP_VERSION, &n) == CURLE_OK)
 		l->version = n == CURL_HTTP_VERSION_1_0 ? 10 : 11;
+	if (curl_easy_getinfo(e, CURLINFO_PRIMARY_IP, &ip) == CURLE_OK &&
+	    ip != NULL)
+		snprintf(l->address, sizeof(l->address), "%s", ip);
+	(void)curl_easy_getinfo(e, CURLINFO_PRIMARY_PORT, &l->port);
 	l->name_ms = when(e, CURLINFO_NAMELOOKUP_TIME_T);
 	l->connect_ms = when(e, CURLINFO_CONNECT_TIME_T);
 	l->tls_ms = when(e, CURLINFO_APPCONNECT_TIME_T);

@@ -48,6 +48,8 @@ struct csa_look {
 	char		 why[256];	/* the network's own words, "" for none */
 	int		 status;	/* 0: none came */
 	int		 version;	/* of HTTP: 10, 11 */
+	char		 address[64];	/* of the peer, "" for none */
+	long		 port;
 	struct csa_buf	 headers;	/* as they came, a line each */
 	struct csa_buf	 body;		/* at most 1 MiB */
 	double		 name_ms;	/* when the name was resolved, ... */
