@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "lib/base/arena.h"
 #include "lib/provider/answer.h"
 
 void
@@ -17,12 +18,45 @@ csa_answer_fini(struct csa_answer *a)
 	csa_buf_fini(&a->text);
 }
 
-long
-csa_answer_count(const struct csa_node *o, const char *name)
+/* A count of tokens; 0 for anything that is none. */
+static long
+count(const struct csa_node *o, const char *path)
 {
-	int64_t	 n = csa_node_int(csa_node_get(o, name), 0);
+	int64_t	 n = csa_node_int(csa_node_at(o, path), 0);
 
 	return n < 0 || n > 1000000000 ? 0 : (long)n;
+}
+
+/* A part is never more than the whole, or a price could be negative. */
+static void
+bound(long *part, long whole)
+{
+	if (*part > whole)
+		*part = whole;
+}
+
+void
+csa_answer_usage(struct csa_answer *a, const struct csa_node *o,
+    const struct csa_usage_name *names, size_t n)
+{
+	struct csa_answer	 u = { .prompt_tokens = 0 };
+	long			*field;
+
+	for (size_t i = 0; i < n; i++) {
+		field = (long *)(void *)((char *)&u + names[i].field);
+		*field += count(o, names[i].path);
+	}
+	if (u.total_tokens == 0)
+		u.total_tokens = u.prompt_tokens + u.completion_tokens;
+	if (u.total_tokens == 0)
+		return;
+	bound(&u.cached_tokens, u.prompt_tokens);
+	bound(&u.thought_tokens, u.completion_tokens);
+	a->prompt_tokens = u.prompt_tokens;
+	a->completion_tokens = u.completion_tokens;
+	a->total_tokens = u.total_tokens;
+	a->cached_tokens = u.cached_tokens;
+	a->thought_tokens = u.thought_tokens;
 }
 
 void
@@ -50,4 +84,18 @@ csa_answer_ending(const struct csa_ending_name *names, size_t n,
 		if (strcmp(reason, names[i].reason) == 0)
 			return names[i].ending;
 	return CSA_END_OTHER;
+}
+
+int
+csa_chat_reply(csa_chat_reader *read, struct csa_answer *a, const char *s,
+    size_t len, const char **why)
+{
+	struct csa_arena	*arena = csa_arena_new();
+	const struct csa_node	*o = csa_doc(arena, s, len);
+	int			 rc;
+
+	*why = "the reply is no JSON";
+	rc = o != NULL ? read(a, o, true, why) : -1;
+	csa_arena_free(arena);
+	return rc;
 }

@@ -8,8 +8,18 @@
 #include "lib/provider/reply.h"
 #include "lib/text/doc.h"
 
-/* A count of tokens, the member called name; 0 for anything that is none. */
-long	csa_answer_count(const struct csa_node *o, const char *name);
+/*
+ * What a vendor calls the counts of tokens: a path within its object of them,
+ * and which of the answer's it adds to.  One that is no count is 0.
+ */
+struct csa_usage_name {
+	const char	*path;
+	size_t		 field;		/* offset of a long in csa_answer */
+};
+
+/* Take the counts in o, unless there are none; NULL is fine. */
+void	csa_answer_usage(struct csa_answer *, const struct csa_node *o,
+	    const struct csa_usage_name *, size_t n);
 
 /* The model that answered; NULL or a name out of all proportion: no change. */
 void	csa_answer_model(struct csa_answer *, const char *name);

@@ -1,8 +1,7 @@
 #include "config.h"
 
-#include <string.h>
+#include <stddef.h>
 
-#include "lib/base/arena.h"
 #include "lib/base/mem.h"
 #include "lib/provider/answer.h"
 #include "lib/provider/reply.h"
@@ -14,6 +13,7 @@
  */
 static const struct csa_ending_name endings[] = {
 	{ "STOP", CSA_END_STOP },
+	{ "FINISH_REASON_UNSPECIFIED", CSA_END_NONE },
 	{ "MAX_TOKENS", CSA_END_LENGTH },
 	/* There is more, which a further call would bring; nobody asked. */
 	{ "CONTINUATION", CSA_END_LENGTH },
@@ -27,22 +27,20 @@ static const struct csa_ending_name endings[] = {
 	{ "IMAGE_RECITATION", CSA_END_FILTER },
 };
 
-static void
-usage(struct csa_answer *a, const struct csa_node *o)
-{
-	const struct csa_node	*u = csa_node_get(o, "usageMetadata");
-
-	if (!csa_node_is(u, CSA_NODE_OBJECT))
-		return;
-	a->prompt_tokens = csa_answer_count(u, "promptTokenCount") +
-	    csa_answer_count(u, "toolUsePromptTokenCount");
-	/* Thoughts are billed as output. */
-	a->completion_tokens = csa_answer_count(u, "candidatesTokenCount") +
-	    csa_answer_count(u, "thoughtsTokenCount");
-	a->total_tokens = csa_answer_count(u, "totalTokenCount");
-	if (a->total_tokens == 0)
-		a->total_tokens = a->prompt_tokens + a->completion_tokens;
-}
+/* Thoughts are billed as output, and what tools said is as input. */
+static const struct csa_usage_name usage[] = {
+	{ "promptTokenCount", offsetof(struct csa_answer, prompt_tokens) },
+	{ "toolUsePromptTokenCount",
+	  offsetof(struct csa_answer, prompt_tokens) },
+	{ "cachedContentTokenCount",
+	  offsetof(struct csa_answer, cached_tokens) },
+	{ "candidatesTokenCount",
+	  offsetof(struct csa_answer, completion_tokens) },
+	{ "thoughtsTokenCount",
+	  offsetof(struct csa_answer, completion_tokens) },
+	{ "thoughtsTokenCount", offsetof(struct csa_answer, thought_tokens) },
+	{ "totalTokenCount", offsetof(struct csa_answer, total_tokens) },
+};
 
 /* The text of a candidate's parts, without what it thought. */
 static int
@@ -67,46 +65,64 @@ parts(struct csa_answer *a, const struct csa_node *candidate)
 	return 0;
 }
 
-/* Prompt blocked: no candidates at all. */
+/* Prompt blocked: no candidates at all.  Events may just have none to add to. */
 static void
-without_candidates(struct csa_answer *a, const struct csa_node *o)
+without_candidates(struct csa_answer *a, const struct csa_node *o, bool whole)
 {
-	a->ending = csa_node_is(csa_node_at(o, "promptFeedback.blockReason"),
-	    CSA_NODE_STRING) ? CSA_END_FILTER : CSA_END_OTHER;
+	if (csa_node_is(csa_node_at(o, "promptFeedback.blockReason"),
+	    CSA_NODE_STRING))
+		a->ending = CSA_END_FILTER;
+	else if (whole)
+		a->ending = CSA_END_OTHER;
 }
 
 static int
-read_object(struct csa_answer *a, const struct csa_node *o, const char **why)
+candidates(struct csa_answer *a, const struct csa_node *list, const char **why)
 {
-	const struct csa_node	*list, *candidate;
+	const struct csa_node	*candidate;
 	const char		*reason;
+	enum csa_ending		 ending;
+
+	candidate = csa_node_is(list, CSA_NODE_ARRAY) ? list->first : NULL;
+	*why = "a candidate is not shaped as it should be";
+	if (!csa_node_is(candidate, CSA_NODE_OBJECT))
+		return -1;
+	if (csa_node_int(csa_node_get(candidate, "index"), 0) != 0)
+		return 0;
+	if (parts(a, candidate) == -1)
+		return -1;
+	reason = csa_node_str(csa_node_get(candidate, "finishReason"));
+	if (reason == NULL)
+		return 0;
+	ending = csa_answer_ending(endings, CSA_NITEMS(endings), reason);
+	if (ending != CSA_END_NONE)
+		a->ending = ending;
+	return 0;
+}
+
+int
+csa_gemini_chat_read(struct csa_answer *a, const struct csa_node *o, bool whole,
+    const char **why)
+{
+	const struct csa_node	*list;
 
 	if (!csa_node_is(o, CSA_NODE_OBJECT)) {
 		*why = "the reply is no JSON object";
 		return -1;
 	}
 	if (csa_node_get(o, "error") != NULL) {
+		a->is_error = true;
 		*why = "the reply is an error with status 200";
 		return -1;
 	}
-	usage(a, o);
+	csa_answer_usage(a, csa_node_get(o, "usageMetadata"), usage,
+	    CSA_NITEMS(usage));
 	csa_answer_model(a, csa_node_str(csa_node_get(o, "modelVersion")));
 	list = csa_node_get(o, "candidates");
-	if (list == NULL ||
-	    (csa_node_is(list, CSA_NODE_ARRAY) && list->n == 0)) {
-		without_candidates(a, o);
-		return 0;
-	}
-	candidate = csa_node_is(list, CSA_NODE_ARRAY) ? list->first : NULL;
-	if (!csa_node_is(candidate, CSA_NODE_OBJECT) ||
-	    parts(a, candidate) == -1) {
-		*why = "a candidate is not shaped as it should be";
-		return -1;
-	}
-	reason = csa_node_str(csa_node_get(candidate, "finishReason"));
-	if (reason != NULL)
-		a->ending = csa_answer_ending(endings, CSA_NITEMS(endings),
-	    reason);
+	if (list != NULL && !(csa_node_is(list, CSA_NODE_ARRAY) &&
+	    list->n == 0))
+		return candidates(a, list, why);
+	without_candidates(a, o, whole);
 	return 0;
 }
 
@@ -114,12 +130,5 @@ int
 csa_gemini_chat_reply(struct csa_answer *a, const char *s, size_t len,
     const char **why)
 {
-	struct csa_arena	*arena = csa_arena_new();
-	const struct csa_node	*o = csa_doc(arena, s, len);
-	int			 rc;
-
-	*why = "the reply is no JSON";
-	rc = o != NULL ? read_object(a, o, why) : -1;
-	csa_arena_free(arena);
-	return rc;
+	return csa_chat_reply(csa_gemini_chat_read, a, s, len, why);
 }

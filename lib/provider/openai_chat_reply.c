@@ -1,8 +1,8 @@
 #include "config.h"
 
+#include <stddef.h>
 #include <string.h>
 
-#include "lib/base/arena.h"
 #include "lib/base/mem.h"
 #include "lib/provider/answer.h"
 #include "lib/provider/reply.h"
@@ -14,20 +14,17 @@ static const struct csa_ending_name endings[] = {
 	{ "content_filter", CSA_END_FILTER },
 };
 
-static void
-usage(struct csa_answer *a, const struct csa_node *o)
-{
-	const struct csa_node	*u = csa_node_get(o, "usage");
-
-	/* Many servers leave it out, or send null. */
-	if (!csa_node_is(u, CSA_NODE_OBJECT))
-		return;
-	a->prompt_tokens = csa_answer_count(u, "prompt_tokens");
-	a->completion_tokens = csa_answer_count(u, "completion_tokens");
-	a->total_tokens = csa_answer_count(u, "total_tokens");
-	if (a->total_tokens == 0)
-		a->total_tokens = a->prompt_tokens + a->completion_tokens;
-}
+/* Many servers leave it out, or send null. */
+static const struct csa_usage_name usage[] = {
+	{ "prompt_tokens", offsetof(struct csa_answer, prompt_tokens) },
+	{ "prompt_tokens_details.cached_tokens",
+	  offsetof(struct csa_answer, cached_tokens) },
+	{ "completion_tokens",
+	  offsetof(struct csa_answer, completion_tokens) },
+	{ "completion_tokens_details.reasoning_tokens",
+	  offsetof(struct csa_answer, thought_tokens) },
+	{ "total_tokens", offsetof(struct csa_answer, total_tokens) },
+};
 
 /* Content is a string, null, or a list of parts. */
 static int
@@ -52,74 +49,98 @@ content(struct csa_answer *a, const struct csa_node *c)
 	return 0;
 }
 
-/* A whole reply has a message, an event of a stream a delta. */
+/*
+ * A whole reply has a message, an event of a stream a delta, or only what has
+ * become of the filters.
+ */
 static int
-message(struct csa_answer *a, const struct csa_node *choice)
+message(struct csa_answer *a, const struct csa_node *choice, bool whole)
 {
 	const struct csa_node	*m = csa_node_get(choice, "message");
-	const char		*refusal;
+	const struct csa_node	*refusal;
 
 	if (m == NULL)
 		m = csa_node_get(choice, "delta");
+	if (m == NULL && !whole)
+		return 0;
 	if (!csa_node_is(m, CSA_NODE_OBJECT))
 		return -1;
 	if (content(a, csa_node_get(m, "content")) == -1)
 		return -1;
 	/* The model's own words for declining are its answer. */
-	refusal = csa_node_str(csa_node_get(m, "refusal"));
-	if (refusal != NULL && refusal[0] != '\0') {
-		csa_buf_puts(&a->text, refusal);
-		a->ending = CSA_END_FILTER;
+	refusal = csa_node_get(m, "refusal");
+	if (csa_node_is(refusal, CSA_NODE_STRING) && refusal->n > 0) {
+		a->refused = true;
+		return csa_answer_text(a, refusal);
 	}
-	return a->text.failed ? -1 : 0;
+	return 0;
 }
 
 static int
-read_object(struct csa_answer *a, const struct csa_node *o, const char **why)
+choices(struct csa_answer *a, const struct csa_node *choice, bool whole,
+    const char **why)
 {
-	const struct csa_node	*list, *choice;
-	const char		*reason;
+	const char	*reason;
+
+	*why = "a choice is not shaped as it should be";
+	if (!csa_node_is(choice, CSA_NODE_OBJECT))
+		return -1;
+	if (csa_node_int(csa_node_get(choice, "index"), 0) != 0)
+		return 0;
+	if (message(a, choice, whole) == -1)
+		return -1;
+	reason = csa_node_str(csa_node_get(choice, "finish_reason"));
+	/* Some send "" as long as there is none. */
+	if (reason != NULL && reason[0] != '\0')
+		a->ending = csa_answer_ending(endings, CSA_NITEMS(endings),
+		    reason);
+	if (a->refused && (whole || a->ending != CSA_END_NONE))
+		a->ending = CSA_END_FILTER;
+	return 0;
+}
+
+/* vLLM's older form has the error flat in the event. */
+static bool
+is_error(const struct csa_node *o)
+{
+	const char	*object = csa_node_str(csa_node_get(o, "object"));
+
+	return csa_node_get(o, "error") != NULL ||
+	    (object != NULL && strcmp(object, "error") == 0);
+}
+
+int
+csa_openai_chat_read(struct csa_answer *a, const struct csa_node *o, bool whole,
+    const char **why)
+{
+	const struct csa_node	*list;
 
 	if (!csa_node_is(o, CSA_NODE_OBJECT)) {
 		*why = "the reply is no JSON object";
 		return -1;
 	}
-	if (csa_node_get(o, "error") != NULL) {
+	if (is_error(o)) {
+		a->is_error = true;
 		*why = "the reply is an error with status 200";
 		return -1;
 	}
-	usage(a, o);
+	csa_answer_usage(a, csa_node_get(o, "usage"), usage,
+	    CSA_NITEMS(usage));
 	csa_answer_model(a, csa_node_str(csa_node_get(o, "model")));
 	list = csa_node_get(o, "choices");
+	if (list == NULL && !whole)
+		return 0;
 	if (!csa_node_is(list, CSA_NODE_ARRAY)) {
 		*why = "the reply has no choices";
 		return -1;
 	}
 	/* No choice is an answer without text; in a stream, the usage. */
-	if ((choice = list->first) == NULL)
-		return 0;
-	if (!csa_node_is(choice, CSA_NODE_OBJECT) ||
-	    message(a, choice) == -1) {
-		*why = "a choice is not shaped as it should be";
-		return -1;
-	}
-	reason = csa_node_str(csa_node_get(choice, "finish_reason"));
-	if (reason != NULL && a->ending != CSA_END_FILTER)
-		a->ending = csa_answer_ending(endings, CSA_NITEMS(endings),
-	    reason);
-	return 0;
+	return list->first == NULL ? 0 : choices(a, list->first, whole, why);
 }
 
 int
 csa_openai_chat_reply(struct csa_answer *a, const char *s, size_t len,
     const char **why)
 {
-	struct csa_arena	*arena = csa_arena_new();
-	const struct csa_node	*o = csa_doc(arena, s, len);
-	int			 rc;
-
-	*why = "the reply is no JSON";
-	rc = o != NULL ? read_object(a, o, why) : -1;
-	csa_arena_free(arena);
-	return rc;
+	return csa_chat_reply(csa_openai_chat_read, a, s, len, why);
 }

@@ -48,23 +48,39 @@ enum csa_ending {
 };
 
 /*
- * An answer being put together.  A whole reply is fed once; a stream would feed
- * each of its events.  text is the caller's, with the ceiling he gave it.
+ * An answer being put together, from a whole reply or from the events of a
+ * stream, each of which adds to text.  text is valid UTF-8 at any time: every
+ * event was checked as JSON, so no piece ends within a character.
  */
 struct csa_answer {
 	struct csa_buf	 text;
 	enum csa_ending	 ending;
+	bool		 refused;	/* in the model's own words */
+	bool		 is_error;	/* the reply says so, whatever its status */
 	char		 model[128];	/* "" where the reply did not say */
 	long		 prompt_tokens, completion_tokens, total_tokens;
+	long		 cached_tokens;	/* of the prompt */
+	long		 thought_tokens; /* of the completion */
 };
 
 void	csa_answer_init(struct csa_answer *, size_t max_text);
 void	csa_answer_fini(struct csa_answer *);
 
+struct csa_node;
+
 /*
- * Read one reply into a.  0 also for an answer without text: ending says why,
- * if the reply did.  Token counts are those of the last reply that had them.
+ * Read into a what a reply says, or (whole false) an event of a stream.  0 also
+ * for one without text: ending says why, if it did.  Token counts are those of
+ * the last event that had any.  Members that nobody knows, other kinds of parts
+ * and second candidates are passed over.
  */
+typedef int csa_chat_reader(struct csa_answer *a, const struct csa_node *o,
+		    bool whole, const char **why);
+csa_chat_reader	csa_gemini_chat_read, csa_openai_chat_read;
+
+/* Read a whole reply. */
+int	csa_chat_reply(csa_chat_reader *, struct csa_answer *a, const char *s,
+	    size_t len, const char **why);
 int	csa_gemini_chat_reply(struct csa_answer *a, const char *s, size_t len,
 	    const char **why);
 int	csa_openai_chat_reply(struct csa_answer *a, const char *s, size_t len,
@@ -76,6 +92,7 @@ int	csa_openai_chat_reply(struct csa_answer *a, const char *s, size_t len,
 struct csa_provider_error {
 	char	 message[160];		/* one line of printable UTF-8 */
 	long	 retry_s;		/* whole seconds */
+	enum csa_errcode code;		/* CSA_OK: it does not say */
 };
 
 /*
@@ -85,5 +102,13 @@ struct csa_provider_error {
  */
 void	csa_provider_error_read(struct csa_provider_error *, const char *s,
 	    size_t len, const char *key);
+
+/*
+ * The same as an error of ours, for one that came with status 200 or in the
+ * middle of a stream: what the body says, PROVIDER_FAULT where it does not.
+ * Returns -1.
+ */
+int	csa_provider_error_fail(enum csa_source, const char *s, size_t len,
+	    const char *key, struct csa_err *);
 
 #endif
