@@ -331,7 +331,20 @@ static const struct { const char *text, *with; } refused[] = {
 	{ "generative_model_name = a b\n", "is no name of a model" },
 	{ "pinecone_index_name = My_Index\n", "is not 1 to 45 of a-z" },
 	{ "pinecone_api_version = latest\n", "is not a version like 2025-10" },
+	{ "fallback_models = a,,b\n", "\"\" is not NAME, gemini:NAME" },
+	{ "fallback_models = gemini:\n", "is not NAME, gemini:NAME" },
+	{ "fallback_models = a b\n", "is not NAME, gemini:NAME" },
+	{ "prices = x\n", "\"x\" is not MODEL=INPUT/OUTPUT" },
+	{ "prices = x=1\n", "is not MODEL=INPUT/OUTPUT" },
+	{ "prices = x=1/2/3/4\n", "is not MODEL=INPUT/OUTPUT" },
+	{ "prices = a=1/2, b=-1/2\n", "\"b=-1/2\" is not MODEL=" },
+	{ "prices = **=1/2\n", "is not MODEL=INPUT/OUTPUT" },
 	/* What belongs together */
+	{ "fallback_models = x\n", "there is none that they could stand in" },
+	{ "google_api_key = k\nfallback_models = x, openai:y\n",
+	    "openai needs openai_base_url" },
+	{ "openai_api_key = k\nfallback_models = gemini:y,x\n",
+	    "gemini needs google_api_key" },
 	{ "chat_provider = gemini\n", "FILE:1: chat_provider: gemini needs "
 	    "google_api_key (GOOGLE_API_KEY)" },
 	{ "chat_provider = openai\n", "openai needs openai_base_url" },
@@ -355,6 +368,15 @@ static const struct { const char *text, *with; } refused[] = {
 	{ "vector_provider = pinecone\npinecone_api_key = p\n"
 	    "pinecone_index_name = x\n", "pinecone needs an embedding" },
 };
+
+START_TEST(fallbacks_and_prices_are_taken)
+{
+	csa_config_free(accepts("google_api_key = k\nopenai_api_key = o\n"
+	    "fallback_models = gemini-3.5-flash-lite, openai:llama3:8b\n"
+	    "prices = llama3:8b=0/0, gemini-9=1.5/2/0.5,x*=1/2,*=0/0\n"));
+	csa_config_free(accepts("prices = /etc/chatsphere/prices\n"));
+}
+END_TEST
 
 START_TEST(nonsense_is_refused)
 {
@@ -585,6 +607,7 @@ main(void)
 	tcase_add_test(t, enums_take_their_values_only);
 	tcase_add_test(t, secrets_are_never_shown);
 	tcase_add_test(t, print_shows_all_but_secrets);
+	tcase_add_test(t, fallbacks_and_prices_are_taken);
 	tcase_add_loop_test(t, nonsense_is_refused, 0,
 	    (int)(sizeof(refused) / sizeof(refused[0])));
 	tcase_add_loop_test(t, providers_follow_from_what_is_there, 0,
