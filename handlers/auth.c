@@ -97,7 +97,8 @@ csa_authenticate(struct csa_app *app, struct csa_call *call,
 		    app->config->metrics_allow, call->req->remote_addr))
 			return 0;
 		return csa_fail(err, CSA_ERR_UNAUTHORIZED, CSA_SRC_CLIENT,
-		    key == NULL ? "no key: send X-Internal-API-Key" :
+		    key == NULL ? "no key: send X-Internal-API-Key or "
+		    "Authorization: Bearer" :
 		    "this key is not known");
 	}
 	if (!csa_key_allows_endpoint(call->key, call->route->pool))

@@ -160,6 +160,18 @@ keep(struct csa_arena *arena, const struct csa_config *config,
 		r->system_prompt = csa_arena_strdup(arena, r->system_prompt);
 }
 
+void
+csa_chat_request_defaults(const struct csa_config *config,
+    struct csa_chat_request *r)
+{
+	memset(r, 0, sizeof(*r));
+	r->system_prompt = config->system_prompt;
+	r->temperature = config->temperature;
+	r->may_degrade = strcmp(config->fallback, "none") != 0;
+	r->k = (size_t)config->retriever_search_k;
+	r->keep = (size_t)config->chat_history_length;
+}
+
 int
 csa_chat_request_parse(struct json_object *body,
     const struct csa_config *config, struct csa_arena *arena,
@@ -167,12 +179,7 @@ csa_chat_request_parse(struct json_object *body,
 {
 	size_t	 n;
 
-	memset(r, 0, sizeof(*r));
-	r->system_prompt = config->system_prompt;
-	r->temperature = config->temperature;
-	r->may_degrade = strcmp(config->fallback, "none") != 0;
-	r->k = (size_t)config->retriever_search_k;
-	r->keep = (size_t)config->chat_history_length;
+	csa_chat_request_defaults(config, r);
 	if (json_object_get_type(body) != json_type_object)
 		return csa_fail(err, CSA_ERR_BAD_REQUEST, CSA_SRC_CLIENT,
 		    "the body must be a JSON object");

@@ -34,6 +34,10 @@ struct csa_chat_request {
 	bool			 may_degrade;	/* fallback is not "none" */
 };
 
+/* What holds where a request says nothing. */
+void	csa_chat_request_defaults(const struct csa_config *,
+	    struct csa_chat_request *);
+
 /* 0, or -1 with err that names the field and the allowed range. */
 int	csa_chat_request_parse(struct json_object *body,
 	    const struct csa_config *, struct csa_arena *,

@@ -25,11 +25,9 @@ csa_error_json(struct csa_buf *b, const struct csa_err *err,
 }
 
 void
-csa_send_error(struct csa_resp *resp, const struct csa_err *err,
-    const char *request_id)
+csa_error_retry(struct csa_resp *resp, const struct csa_err *err)
 {
 	const struct csa_errinfo	*info = csa_errinfo(err->code);
-	struct csa_buf			 b;
 	char				 seconds[16];
 	int				 after;
 
@@ -38,9 +36,18 @@ csa_send_error(struct csa_resp *resp, const struct csa_err *err,
 		snprintf(seconds, sizeof(seconds), "%d", after);
 		csa_resp_header(resp, "Retry-After", seconds);
 	}
+}
+
+void
+csa_send_error(struct csa_resp *resp, const struct csa_err *err,
+    const char *request_id)
+{
+	struct csa_buf	 b;
+
+	csa_error_retry(resp, err);
 	csa_buf_init(&b, 8192);
 	csa_error_json(&b, err, request_id);
-	(void)csa_resp_send(resp, info->status,
+	(void)csa_resp_send(resp, csa_errinfo(err->code)->status,
 	    "application/json; charset=utf-8", b.data, b.len);
 	csa_buf_fini(&b);
 }

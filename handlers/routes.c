@@ -44,6 +44,36 @@ add_allowed(char allow[64], const char *method)
 	    strcmp(method, "GET") == 0 ? ", HEAD" : "");
 }
 
+/*
+ * The fixed part of a pattern that ends in "{name}"; 0 for an ordinary path,
+ * where nothing varies.
+ */
+static size_t
+fixed_part(const char *pattern)
+{
+	const char	*s = strchr(pattern, '{');
+
+	return s != NULL ? (size_t)(s - pattern) : 0;
+}
+
+/* What stands for {name}: a segment, and not an empty one. */
+static bool
+path_is(const struct csa_route *r, const char *path)
+{
+	size_t	 n = fixed_part(r->path);
+
+	if (n == 0)
+		return strcmp(r->path, path) == 0;
+	return strncmp(r->path, path, n) == 0 && path[n] != '\0' &&
+	    strchr(path + n, '/') == NULL;
+}
+
+const char *
+csa_call_name(const struct csa_call *call)
+{
+	return call->req->path + fixed_part(call->route->path);
+}
+
 const struct csa_route *
 csa_route_find(unsigned pools, const char *method, const char *path,
     char allow[64], struct csa_err *err)
@@ -51,7 +81,7 @@ csa_route_find(unsigned pools, const char *method, const char *path,
 	allow[0] = '\0';
 	for (size_t i = 0; i < CSA_NITEMS(routes); i++) {
 		if ((routes[i].pool & pools) == 0 ||
-		    strcmp(routes[i].path, path) != 0)
+		    !path_is(&routes[i], path))
 			continue;
 		if (method_is(&routes[i], method))
 			return &routes[i];

@@ -33,7 +33,8 @@ typedef int csa_handler(struct csa_app *, struct csa_call *, struct csa_err *);
 
 struct csa_route {
 	const char	*method;
-	const char	*path;
+	const char	*path;		/* may end in a variable segment: */
+					/* "/v1/models/{bot}" */
 	const char	*name;		/* the metrics' endpoint label */
 	csa_handler	*handle;
 	unsigned	 pool;		/* enum csa_pool_bit */
@@ -55,6 +56,9 @@ struct csa_route {
 const struct csa_route *
 	csa_route_find(unsigned pools, const char *method, const char *path,
 	    char allow[64], struct csa_err *);
+
+/* What stands in the place of the variable segment; decoded, never empty. */
+const char *csa_call_name(const struct csa_call *);
 
 /* The route's limits, from the configuration. */
 size_t	csa_route_max_body(const struct csa_route *, const struct csa_config *);

@@ -9,6 +9,7 @@
 #include "handlers/fail.h"
 #include "handlers/keys.h"
 #include "handlers/routes.h"
+#include "handlers/v1_error.h"
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -136,6 +137,16 @@ account(const struct csa_call *call, const struct csa_err *err)
 	csa_buf_fini(&b);
 }
 
+static void
+send_error(const struct csa_app *app, const struct csa_req *req,
+    struct csa_resp *resp, const struct csa_err *err)
+{
+	if (csa_v1_path(req, app->config->url_prefix))
+		csa_v1_send_error(resp, err, req->ctx.request_id);
+	else
+		csa_send_error(resp, err, req->ctx.request_id);
+}
+
 void
 csa_app_serve(struct csa_app *app, unsigned pools, struct csa_req *req,
     struct csa_resp *resp)
@@ -155,7 +166,7 @@ csa_app_serve(struct csa_app *app, unsigned pools, struct csa_req *req,
 	csa_resp_header(resp, "X-Request-Id", req->ctx.request_id);
 	failed = run(app, pools, &call, &err) == -1;
 	if (failed && resp->status == 0)
-		csa_send_error(resp, &err, req->ctx.request_id);
+		send_error(app, req, resp, &err);
 	account(&call, failed ? &err : NULL);
 	csa_log_request(NULL);
 }

@@ -15,7 +15,7 @@ trap 'rm -rf "$tables"' EXIT
 # "POST /chat", one a line, from each side.
 sed -n 's/^ROUTE(\([A-Z]*\), "\([^"]*\)".*/\1 \2/p' handlers/routes.def |
 	sort >"$tables/routes"
-awk '/^    "\/[^"]*": \{/ { gsub(/[":{ ]/, "", $1); path = $1 }
+awk '/^    "\/[^"]*": \{/ { gsub(/[": ]/, "", $1); path = $1 }
 	/^      "(get|post|put|delete|patch)": \{/ {
 		gsub(/[":{ ]/, "", $1); print toupper($1) " " path }' $api |
 	sort >"$tables/api"

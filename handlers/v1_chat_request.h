@@ -1,0 +1,41 @@
+/*
+ * v1_chat_request: the body of POST /v1/chat/completions, checked and turned
+ * into a question to a bot.
+ */
+
+#ifndef CSA_HANDLERS_V1_CHAT_REQUEST_H
+#define CSA_HANDLERS_V1_CHAT_REQUEST_H
+
+#include <stdbool.h>
+
+#include "handlers/chat_request.h"
+
+/* What becomes of the answer's [n]: chatsphere.citations. */
+enum csa_v1_citations {
+	CSA_V1_MARKS,		/* they stay: "marks" */
+	CSA_V1_LIST,		/* and what they stand for follows: "list" */
+	CSA_V1_NONE		/* they are taken out: "none" */
+};
+
+struct csa_v1_request {
+	struct csa_chat_request chat;
+	bool		 include_usage;
+	enum csa_v1_citations citations;
+};
+
+/*
+ * The last message of a user is the question; what stands before it is the
+ * history, what stands after it is left out.  Messages of the system and the
+ * developer, wherever they stand, become the system text.  Messages of tools,
+ * and those without text, are left out: nobody here has called a tool.  Of the
+ * history, no more is looked at than the model will see.
+ *
+ * 0, or -1 with err that names the field.  What the fields mean and which are
+ * ignored: doc/API.md.
+ */
+int	csa_v1_chat_request_parse(struct json_object *body,
+	    const struct csa_config *, struct csa_arena *,
+	    struct csa_v1_request *, struct csa_err *)
+	    __attribute__((warn_unused_result));
+
+#endif
