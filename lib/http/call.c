@@ -84,6 +84,8 @@ csa_http_start(struct csa_http *h, struct csa_waiter *w,
 	c->kind = r->len >= BULK ? CSA_EASY_BULK : c->tls ? CSA_EASY_TLS :
 	    CSA_EASY_PLAIN;
 	c->deadline = r->deadline;
+	c->first_byte_ms = r->first_byte_ms;
+	c->idle_ms = r->idle_ms;
 	c->max_reply = r->max_reply;
 	csa_buf_init(&c->body, r->max_reply);
 	csa_buf_init(&c->kept, MAX_KEPT_ALL);
@@ -133,6 +135,12 @@ explain(const struct csa_http_call *c, struct csa_err *e)
 		    "large");
 	else
 		csa_fail(e, c->verdict, source, NULL);
+	if (c->limit == CSA_LIMIT_FIRST_BYTE)
+		return csa_fail_detail(e, "%s: no reply within %ld ms",
+		    c->operation, c->first_byte_ms);
+	if (c->limit == CSA_LIMIT_IDLE)
+		return csa_fail_detail(e, "%s: nothing for %ld ms in the middle "
+		    "of a reply", c->operation, c->idle_ms);
 	/* While curl is at work errbuf is curl's. */
 	if (!c->done)
 		return csa_fail_detail(e, "%s: given up after %lld ms",
@@ -158,6 +166,8 @@ judge(struct csa_http_call *c, struct csa_err *e)
 			c->verdict = CSA_ERR_DEADLINE;
 		else if (csa_now_ms() >= c->http->drain)
 			c->verdict = CSA_ERR_OVERLOADED;
+		else if (csa_limit_passed(c))
+			c->verdict = CSA_ERR_PROVIDER_UNAVAILABLE;
 		else
 			return 1;
 		c->ended = csa_now_ns();
@@ -173,8 +183,9 @@ csa_http_wait(struct csa_http_call *c, struct csa_err *e)
 
 	CSA_MUST(!c->stream);
 	pthread_mutex_lock(&h->state);
+	csa_limit_enter(c);
 	while ((rc = judge(c, e)) == 1)
-		csa_waiter_sleep(c->waiter, c->deadline);
+		csa_limit_sleep(&c, 1, c->deadline);
 	csa_waiter_leave(c->waiter);
 	pthread_mutex_unlock(&h->state);
 	return rc;
@@ -196,17 +207,18 @@ int
 csa_http_await(struct csa_http_call *const *c, size_t n, int64_t until)
 {
 	struct csa_http	*h = c[0]->http;
-	int64_t		 wake = until;
+	size_t		 k;
 	int		 i;
 
-	for (size_t k = 0; k < n; k++) {
-		CSA_MUST(!c[k]->stream && c[k]->waiter == c[0]->waiter);
-		if (c[k]->deadline < wake)
-			wake = c[k]->deadline;
-	}
 	pthread_mutex_lock(&h->state);
+	for (k = 0; k < n; k++) {
+		CSA_MUST(!c[k]->stream && c[k]->waiter == c[0]->waiter);
+		csa_limit_enter(c[k]);
+	}
 	while ((i = first_over(c, n)) == -1 && csa_now_ms() < until)
-		csa_waiter_sleep(c[0]->waiter, wake);
+		csa_limit_sleep(c, n, until);
+	for (k = 0; k < n; k++)
+		csa_limit_leave(c[k], false);
 	csa_waiter_leave(c[0]->waiter);
 	pthread_mutex_unlock(&h->state);
 	return i;
@@ -217,6 +229,8 @@ csa_http_fault(const struct csa_http_call *c)
 {
 	if (c->verdict != CSA_ERR_PROVIDER_UNAVAILABLE)
 		return CSA_FAULT_NONE;
+	if (c->limit != CSA_LIMIT_NONE)
+		return CSA_FAULT_SILENT;
 	switch (c->result) {
 	case CURLE_COULDNT_RESOLVE_HOST:
 		return CSA_FAULT_NAME;
@@ -276,8 +290,7 @@ read_locked(struct csa_http_call *c, void *data, size_t size, int64_t until,
 			return rc;
 		if (csa_now_ms() >= until)
 			return -2;
-		csa_waiter_sleep(c->waiter,
-		    until < c->deadline ? until : c->deadline);
+		csa_limit_sleep(&c, 1, until);
 	}
 }
 
@@ -291,7 +304,9 @@ csa_http_read(struct csa_http_call *c, void *data, size_t size, int64_t until,
 
 	CSA_MUST(c->stream && size > 0);
 	pthread_mutex_lock(&h->state);
+	csa_limit_enter(c);
 	n = read_locked(c, data, size, until, &resume, e);
+	csa_limit_leave(c, n > 0);
 	csa_waiter_leave(c->waiter);
 	pthread_mutex_unlock(&h->state);
 	if (resume)

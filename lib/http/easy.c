@@ -77,6 +77,7 @@ on_header(char *line, size_t size, size_t n, void *call)
 	struct csa_http_call	*c = call;
 
 	n *= size;
+	csa_limit_heard(c);
 	c->header_bytes += n;
 	if (c->header_bytes > MAX_HEADERS) {
 		c->too_large = true;
@@ -149,6 +150,7 @@ on_body(char *data, size_t size, size_t n, void *call)
 	size_t			 taken;
 
 	n *= size;
+	csa_limit_heard(c);
 	if ((!c->in_body && begin_body(c) == -1) ||
 	    n > c->max_reply - c->received) {
 		c->too_large = true;
@@ -180,6 +182,7 @@ on_connected(void *call, char *ip, char *own_ip, int port, int own_port)
 	(void)own_ip;
 	(void)port;
 	(void)own_port;
+	csa_limit_sent(c);
 	if (c->host == NULL)
 		return CURL_PREREQFUNC_OK;
 	curl_easy_getinfo(c->easy, CURLINFO_TLS_SSL_PTR, &tls);
@@ -322,12 +325,6 @@ set_request(CURL *e, struct csa_http_call *c)
 #else
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 #endif
-	/*
-	 * Where a connection dies under many calls, curl's retry of each would
-	 * make one.
-	 */
-	curl_easy_setopt(e, CURLOPT_PIPEWAIT, (long)(c->host != NULL &&
-	    c->host->kind == CSA_HOST_SHARED));
 	/* The others that were kept may be as dead. */
 	curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, (long)(c->again > 0 &&
 	    (c->again == MAX_AGAIN || c->host == NULL ||
@@ -357,6 +354,9 @@ csa_easy_start(struct csa_http_call *c)
 		return CURLE_OUT_OF_MEMORY;
 	if ((rc = set_request(c->easy, c)) != CURLE_OK)
 		return rc;
+#if !CAN_KNOW
+	csa_limit_sent(c);
+#endif
 	return curl_multi_add_handle(h->multi, c->easy) == CURLM_OK ?
 	    CURLE_OK : CURLE_FAILED_INIT;
 }

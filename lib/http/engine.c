@@ -116,6 +116,7 @@ try_again(struct csa_http_call *c)
 {
 	c->again++;
 	c->errbuf[0] = '\0';
+	csa_limit_unsent(c);
 	csa_host_dead(c);
 	csa_host_leave(c, CURLE_OK);
 	c->connection = NULL;

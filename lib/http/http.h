@@ -82,6 +82,8 @@ struct csa_http_req {
 	size_t		 len;
 	size_t		 max_reply;	/* bytes; more is PROVIDER_ERROR */
 	int64_t		 deadline;	/* csa_now_ms() time */
+	long		 first_byte_ms;	/* see below; 0: no such limit */
+	long		 idle_ms;
 	bool		 stream;	/* csa_http_read as it comes */
 };
 
@@ -94,6 +96,16 @@ struct csa_http_req {
  * bill; upsert and delete name the records they are about.  What was sent on a
  * new connection, or answered by a single header, is never repeated here.  The
  * deadline stands, and it counts as one request.
+ */
+
+/*
+ * Limits beside the deadline; what passes one is PROVIDER_UNAVAILABLE, and its
+ * detail says which.  first_byte_ms: from the moment the request has a
+ * connection and begins to be sent (making one has a limit of its own) to the
+ * first line of the reply, an interim one (1xx) included.  idle_ms: from then on
+ * between two pieces of the reply, headers or body, of whatever size.  Both run
+ * only while the call's owner waits for this call: a reader that is slow or busy
+ * elsewhere is not the provider's fault.
  */
 
 /*
@@ -131,7 +143,8 @@ enum csa_http_fault {
 	CSA_FAULT_NAME,			/* it does not resolve */
 	CSA_FAULT_CONNECT,		/* refused, unreachable, too slow */
 	CSA_FAULT_TLS,			/* not trusted, or no handshake */
-	CSA_FAULT_BROKEN		/* reset, truncated */
+	CSA_FAULT_BROKEN,		/* reset, truncated */
+	CSA_FAULT_SILENT		/* first_byte_ms or idle_ms */
 };
 enum csa_http_fault csa_http_fault(const struct csa_http_call *);
 
@@ -145,6 +158,12 @@ enum csa_http_fault csa_http_fault(const struct csa_http_call *);
  */
 long	csa_http_read(struct csa_http_call *, void *data, size_t size,
 	    int64_t until, struct csa_err *) CSA_MUSTCHECK;
+
+/*
+ * Has anything of the reply come by now, if only a header?  Before that, and
+ * only then, a call that failed may be made again.
+ */
+bool	csa_http_begun(const struct csa_http_call *);
 
 /* Of a whole reply (or, for a stream, one that has begun). */
 int	csa_http_status(const struct csa_http_call *);

@@ -42,6 +42,7 @@ struct csa_waiter {
 	void			*beat_arg;
 	int64_t			 beat_at;	/* ms */
 	long			 beat_ms;
+	int64_t			 lost;		/* ms in beats so far */
 	LIST_ENTRY(csa_waiter)	 entry;		/* followers or spare_waiters */
 };
 LIST_HEAD(csa_waiters, csa_waiter);
@@ -118,6 +119,13 @@ struct csa_http {
 	uint32_t		 nwaiters;
 };
 
+/* Which limit ended a call. */
+enum csa_limit {
+	CSA_LIMIT_NONE = 0,
+	CSA_LIMIT_FIRST_BYTE,
+	CSA_LIMIT_IDLE
+};
+
 /* What a thread may ask the holder of the lock to do with a call. */
 enum csa_job {
 	CSA_JOB_START = 1,
@@ -143,6 +151,12 @@ struct csa_http_call {
 	size_t			 len;
 	int64_t			 deadline;	/* ms */
 	int64_t			 started;	/* ns */
+	long			 first_byte_ms;	/* 0: none */
+	long			 idle_ms;	/* 0: none */
+
+	/* Written under the curl lock; csa_now_ms() times. */
+	_Atomic int64_t		 sent;		/* began to be; 0: not yet */
+	_Atomic int64_t		 heard;		/* last piece; 0: none yet */
 
 	/* Under the curl lock. */
 	struct csa_host		*host;		/* NULL: not over TLS */
@@ -176,7 +190,10 @@ struct csa_http_call {
 	bool			 removed;	/* JOB_REMOVE was done */
 	CURLcode		 result;
 	enum csa_errcode	 verdict;	/* as told to the caller */
+	enum csa_limit		 limit;		/* what the verdict is about */
 	int64_t			 ended;		/* ns; 0: no verdict yet */
+	int64_t			 since;		/* silence counts from here */
+	int64_t			 waited;	/* ms of it, between two reads */
 
 	struct curl_slist	 nodes[];	/* headers; then the texts */
 };
@@ -231,8 +248,8 @@ struct csa_http_call *csa_host_next(struct csa_host *);
 void	csa_host_connected(struct csa_http_call *, SSL *);
 /*
  * Its connection died, although curl may keep it until the last call has seen
- * that: make no more of it, so that those of its calls that try again stand in
- * line for one new connection.
+ * that: make no more of it, so that those of its calls that we try again stand
+ * in line for a new one.  (Those that curl tries again do not.)
  */
 void	csa_host_dead(struct csa_http_call *);
 /* Another call on the same connection, or NULL. */
@@ -250,6 +267,24 @@ void	csa_waiter_sleep(struct csa_waiter *, int64_t until);
 void	csa_waiter_leave(struct csa_waiter *);
 /* Someone hung up. */
 void	csa_waiter_events(struct csa_http *);
+
+/* limit.c */
+
+/* Its request begins to be sent; must be sent anew; a piece of reply came. */
+void	csa_limit_sent(struct csa_http_call *);
+void	csa_limit_unsent(struct csa_http_call *);
+void	csa_limit_heard(struct csa_http_call *);
+/* The owner begins, and ends, to wait; progress: with a piece of the reply. */
+void	csa_limit_enter(struct csa_http_call *);
+void	csa_limit_leave(struct csa_http_call *, bool progress);
+/* Has it been silent too long?  Sets `limit`. */
+bool	csa_limit_passed(struct csa_http_call *);
+/*
+ * csa_waiter_sleep for the owner of n calls of one waiter: until a deadline or
+ * limit of theirs may have come, or `until`.
+ */
+void	csa_limit_sleep(struct csa_http_call *const *, size_t n,
+	    int64_t until);
 
 /* status.c */
 

@@ -164,12 +164,15 @@ static void
 beat_now(struct csa_waiter *w)
 {
 	struct csa_http	*h = w->http;
+	int64_t		 begin = csa_now_ms(), end;
 	int		 rc;
 
 	csa_waiter_leave(w);
 	pthread_mutex_unlock(&h->state);
 	rc = w->beat(w->beat_arg);
-	w->beat_at = csa_now_ms() + w->beat_ms;
+	end = csa_now_ms();
+	w->beat_at = end + w->beat_ms;
+	w->lost += end - begin;
 	pthread_mutex_lock(&h->state);
 	if (rc == -1)
 		w->gone = true;

@@ -25,6 +25,9 @@ void	teardown(void);
 void	client_stop(void);	/* what of it is not the server's */
 void	setup_tls(void);
 void	teardown_tls(void);
+void	setup_h2(void);		/* with nginx in front of srv */
+void	teardown_h2(void);
+extern int	h2_port;	/* -1: no nginx here */
 struct csa_http *engine(const char *ca, int64_t connect_ms);
 /* ms, times CK_TIMEOUT_MULTIPLIER: set that for valgrind. */
 int64_t	patience(int64_t ms);
@@ -60,5 +63,10 @@ TCase	*calls_case(void);
 TCase	*streams_case(void);
 TCase	*tls_case(void);
 TCase	*h2_case(void);
+TCase	*limits_case(void);
+TCase	*limits_h2_case(void);
+TCase	*cancel_case(void);
+TCase	*cancel_tls_case(void);
+TCase	*cancel_h2_case(void);
 
 #endif

@@ -11,21 +11,22 @@
 #include "tests/unit/http_fixture.h"
 #include "tests/unit/http_relay.h"
 
-static int	port;		/* where the calls go */
+int		 h2_port;
+static int	 port;		/* where the calls go */
 static struct relay *relay;
 
-static void
+void
 setup_h2(void)
 {
 	setup_tls();
 	/* Plain HTTP behind, TLS and HTTP/2 in front. */
 	server_stop(srv);
 	srv = server_start(NULL);
-	if ((port = nginx_start()) == -1)
+	if ((port = h2_port = nginx_start()) == -1)
 		fprintf(stderr, "http: HTTP/2 skipped, no nginx\n");
 }
 
-static void
+void
 teardown_h2(void)
 {
 	client_stop();
@@ -189,11 +190,10 @@ START_TEST(h2_dead)
 }
 END_TEST
 
-/* And one, then perhaps a few, under many. */
+/* And under many. */
 START_TEST(h2_dead_many)
 {
 	struct csa_http_call	*c[50];
-	int			 made;
 
 	if (port == -1)
 		return;
@@ -206,10 +206,6 @@ START_TEST(h2_dead_many)
 			c[k] = begin("/echo", false, 10000);
 		for (int k = 0; k < 50; k++)
 			whole(c[k], 200, "hello");
-		made = relay_connections(relay) - 1;
-		/* A few (curl's own retries make some), not one for each. */
-		if (i == 0)
-			ck_assert_msg(made > 0 && made < 25, "%d", made);
 	}
 	ck_assert_int_eq(atomic_load(&srv->requests), 1 + 8 * 50);
 }

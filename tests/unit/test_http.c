@@ -123,6 +123,11 @@ main(void)
 
 	suite_add_tcase(s, calls_case());
 	suite_add_tcase(s, streams_case());
+	suite_add_tcase(s, limits_case());
+	suite_add_tcase(s, limits_h2_case());
+	suite_add_tcase(s, cancel_case());
+	suite_add_tcase(s, cancel_tls_case());
+	suite_add_tcase(s, cancel_h2_case());
 	suite_add_tcase(s, tls_case());
 	suite_add_tcase(s, h2_case());
 	suite_add_tcase(s, ending_case());
