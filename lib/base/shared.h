@@ -1,5 +1,5 @@
 /*
- * shared: memory that all processes of an installation map, in a file of run_dir.
+ * shared: memory that all processes of an installation map, a file of run_dir.
  *
  * The file's name carries a hash of its layout: a new version whose layout is
  * another starts another file beside it.  What lies behind the head begins as
