@@ -27,10 +27,11 @@ tell(struct csa_doctor *d, const char *line)
 	if (strstr(line, "everybody can read this file") != NULL)
 		csa_report_do(&d->report, "chmod o-rwx %s (and chgrp it to "
 		    "the service's group)", d->file);
-	else if (d->file != NULL && !mild)
-		csa_report_do(&d->report, "correct that in %s and reload the "
-		    "pools (kill -HUP); every option is in chatsphere.conf(5)",
-		    d->file);
+	else
+		csa_report_do(&d->report, "set that right in %s and reload "
+		    "the pools (kill -HUP); every option is in "
+		    "chatsphere.conf(5)", d->file != NULL ? d->file :
+		    "the environment");
 }
 
 static void

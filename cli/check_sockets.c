@@ -209,7 +209,7 @@ check_one(struct csa_doctor *d, const char *path)
 	    path, web_group(&p));
 }
 
-/* Nothing is there: the web server starts the program itself, or nobody does. */
+/* None is there: the web server starts the program itself, or nobody does. */
 static void
 say_none(struct csa_doctor *d)
 {

@@ -151,7 +151,7 @@ say_flow(struct csa_doctor *d, enum csa_flow flow, const struct csa_arrivals *a,
 	csa_advise(r, CSA_PROBLEM_BUFFERED, d->front);
 }
 
-/* false: no stream, nothing more to look at. */
+/* false: nobody could leave such a stream, nothing more to look at. */
 static bool
 check_gaps(struct csa_doctor *d)
 {
@@ -176,7 +176,7 @@ check_gaps(struct csa_doctor *d)
 		    &spread, &longest);
 	}
 	say_flow(d, flow, &s.arrivals, spread, longest);
-	return true;
+	return flow != CSA_FLOW_ONE_PIECE;
 }
 
 /* Clients of the probe that were noticed to leave, -1 where nobody says. */

@@ -15,7 +15,7 @@
  */
 struct free_call {
 	const char	*check;		/* "gemini" */
-	const char	*what;		/* option that names what url describes */
+	const char	*what;		/* option that names what is asked */
 	char		 url[1200];
 	char		 key[4300];	/* header with the key, "" for none */
 	char		 version[64];	/* another header, "" for none */

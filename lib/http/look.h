@@ -45,7 +45,7 @@ enum csa_look_end {
 
 struct csa_look {
 	enum csa_look_end end;
-	char		 why[256];	/* the network's own words, "" for none */
+	char		 why[256];	/* in words, "" for none */
 	int		 status;	/* 0: none came */
 	int		 version;	/* of HTTP: 10, 11 */
 	char		 address[64];	/* of the peer, "" for none */
