@@ -19,9 +19,12 @@
 #include "lib/base/mem.h"
 #include "lib/config/config.h"
 #include "lib/metrics/metrics.h"
+#include "lib/provider/chain.h"
+#include "lib/provider/prices.h"
 #include "lib/provider/provider.h"
 #include "lib/store/store.h"
 #include "lib/text/json.h"
+#include "lib/vector/vector.h"
 #include "lib/web/req.h"
 #include "lib/web/resp.h"
 
@@ -337,6 +340,61 @@ START_TEST(tells_whose_fault_it_is)
 }
 END_TEST
 
+#define CHAT_NONE "{\"bot_id\":\"b\",\"message\":\"is it so?\"," \
+	"\"config_params\":{\"fallback\":\"none\"}}"
+
+/* The same faults, and quotes behind the model. */
+START_TEST(quotes_where_it_may)
+{
+	struct csa_err	 err;
+
+	app.model = csa_model_chain_new((struct csa_link[]){
+		{ &model, NULL },
+		{ csa_model_extractive_open(app.config), NULL },
+	}, 2, csa_prices_new("fake-model=1/1", &err));
+	model_error = faults[_i].code;
+	ck_assert_int_eq(serve_key("POST", "/chat", CHAT_NONE),
+	    faults[_i].status);
+	ck_assert_str_eq(field("error.code"), faults[_i].name);
+	ck_assert_int_eq(serve_key("POST", "/chat", CHAT),
+	    model_error == CSA_ERR_INVALID_VALUE ? 422 : 200);
+	if (model_error != CSA_ERR_INVALID_VALUE) {
+		ck_assert_str_eq(field("metadata.degraded_reason"),
+		    "model_unavailable");
+		ck_assert_str_eq(field("metadata.model"), "extractive");
+		ck_assert(json_object_get_boolean(csa_json_path(body,
+		    "metadata.degraded")));
+		ck_assert_uint_eq(csa_metric_value(CSA_M_answers,
+		    "extractive|unknown") + csa_metric_value(CSA_M_answers,
+		    "extractive|cited"), 1);
+	}
+	model_error = CSA_OK;
+	ck_assert_int_eq(serve_key("POST", "/chat", CHAT), 200);
+	ck_assert_str_eq(field("metadata.degraded_reason"), "(missing)");
+	ck_assert_str_eq(field("metadata.model"), "fake-model");
+	ck_assert_uint_eq(csa_metric_value(CSA_M_answers, "gemini|cited"), 1);
+	/* /ready asks the one that is configured. */
+	model_error = CSA_ERR_PROVIDER_UNAVAILABLE;
+	ck_assert_int_eq(serve_key("GET", "/ready", NULL), 200);
+	app.model->ops->close(app.model);
+}
+END_TEST
+
+START_TEST(full_text_where_nothing_embeds)
+{
+	app.embedder = csa_embedder_fail_open();
+	app.vectors = csa_vectors_fail_open();
+	ck_assert_int_eq(serve_key("POST", "/chat", CHAT_NONE), 503);
+	ck_assert_int_eq(serve_key("POST", "/chat", CHAT), 200);
+	ck_assert_str_eq(field("metadata.degraded_reason"),
+	    "embedding_unavailable");
+	ck_assert_str_eq(field("metadata.model"), "fake-model");
+	ck_assert_str_eq(field("metadata.sources[0].chunk_id"), "d-chunk-0");
+	app.embedder->ops->close(app.embedder);
+	app.vectors->ops->close(app.vectors);
+}
+END_TEST
+
 START_TEST(a_store_that_is_down_is_503)
 {
 	store_error = CSA_ERR_STORE_UNAVAILABLE;
@@ -570,6 +628,9 @@ main(void)
 	tcase_add_test(tc, answers_in_the_shape_of_the_contract);
 	tcase_add_loop_test(tc, tells_whose_fault_it_is, 0,
 	    (int)CSA_NITEMS(faults));
+	tcase_add_loop_test(tc, quotes_where_it_may, 0,
+	    (int)CSA_NITEMS(faults));
+	tcase_add_test(tc, full_text_where_nothing_embeds);
 	tcase_add_test(tc, a_store_that_is_down_is_503);
 	tcase_add_test(tc, stores_what_it_says);
 	tcase_add_test(tc, ready_knows_a_provider_that_is_away);
