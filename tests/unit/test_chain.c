@@ -319,7 +319,13 @@ START_TEST(does_not_ask_the_same_model_twice)
 	ck_assert_int_eq(generate(false), 0);
 	ck_assert_uint_eq(one.calls, 1);
 	ck_assert_str_eq(one.asked, "third");
+	ck_assert_uint_eq(two.calls, 1);
 	ck_assert_str_eq(res.model, "extractive");
+	/* One of that name elsewhere is another. */
+	req.model = "second";
+	ck_assert_int_eq(generate(false), 0);
+	ck_assert_uint_eq(two.calls, 2);
+	ck_assert_uint_eq(one.calls, 3);
 }
 END_TEST
 

@@ -371,6 +371,16 @@ START_TEST(all_the_time_where_nothing_else_will_do)
 }
 END_TEST
 
+START_TEST(nothing_is_mended_when_the_time_is_over)
+{
+	vectors.remote = _i % 2 == 0;
+	embed_error = CSA_ERR_DEADLINE;
+	ctx.deadline = csa_now_ms();
+	ck_assert_int_eq(retrieve(), -1);
+	ck_assert_int_eq(err.code, CSA_ERR_DEADLINE);
+}
+END_TEST
+
 START_TEST(fallbacks_are_counted)
 {
 	embed_error = CSA_ERR_PROVIDER_BUSY;
@@ -435,6 +445,7 @@ main(void)
 	tcase_add_loop_test(tc, what_hangs_leaves_half_of_the_time, 0, 4);
 	tcase_add_test(tc, what_hangs_gets_no_more_than_the_setting);
 	tcase_add_test(tc, all_the_time_where_nothing_else_will_do);
+	tcase_add_loop_test(tc, nothing_is_mended_when_the_time_is_over, 0, 2);
 	tcase_add_test(tc, fallbacks_are_counted);
 	tcase_add_test(tc, vectors_alone_can_be_quoted);
 	suite_add_tcase(s, tc);
