@@ -130,11 +130,8 @@ explain(const struct csa_http_call *c, struct csa_err *e)
 	    c->verdict == CSA_ERR_OVERLOADED ? CSA_SRC_AGENT : c->source;
 	long long	 ms = (long long)(c->ended - c->started) / 1000000;
 
-	if (c->done && c->too_large)
-		csa_fail(e, c->verdict, source, "the provider's reply is too "
-		    "large");
-	else
-		csa_fail(e, c->verdict, source, NULL);
+	csa_fail(e, c->verdict, source, c->done && c->too_large ?
+	    "the provider's reply is too large" : NULL);
 	if (c->limit == CSA_LIMIT_FIRST_BYTE)
 		return csa_fail_detail(e, "%s: no reply within %ld ms",
 		    c->operation, c->first_byte_ms);

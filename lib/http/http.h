@@ -119,11 +119,11 @@ struct csa_http_call *
 /*
  * Wait until the exchange is over; not for stream.  0: a whole reply is there,
  * whatever its status.  -1: DEADLINE, CANCELLED (the client left), OVERLOADED
- * (csa_http_drain),
- * PROVIDER_UNAVAILABLE (refused, reset, truncated, name, TLS), PROVIDER_ERROR
- * (reply too large or not HTTP), with source set and the network's own words
- * in detail; INTERNAL for a request that cannot be made (URL, line break in a
- * header). Only the thread that owns the waiter may wait, and end.
+ * (csa_http_drain), PROVIDER_UNAVAILABLE (refused, reset, truncated, silent
+ * beyond a limit, name, TLS), PROVIDER_ERROR (reply too large or not HTTP), with
+ * source set and the network's own words in detail; INTERNAL for a request that
+ * cannot be made (URL, line break in a header).  Only the thread that owns the
+ * waiter may wait, and end.
  */
 int	csa_http_wait(struct csa_http_call *, struct csa_err *) CSA_MUSTCHECK;
 

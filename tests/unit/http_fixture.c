@@ -122,7 +122,7 @@ request(char url[128], const char *path)
 
 	snprintf(url, 128, "%s://localhost:%d%s", srv->tls != NULL ?
 	    "https" : "http", srv->port, path);
-	r.deadline = csa_now_ms() + patience(10000);
+	r.deadline = csa_now_ms() + patience(30000);
 	return r;
 }
 

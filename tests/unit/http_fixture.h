@@ -32,7 +32,7 @@ struct csa_http *engine(const char *ca, int64_t connect_ms);
 /* ms, times CK_TIMEOUT_MULTIPLIER: set that for valgrind. */
 int64_t	patience(int64_t ms);
 
-/* A POST of "hello" to the test's server; patience(10 s), 1 MiB. */
+/* A POST of "hello" to the test's server; patience(30 s), 1 MiB. */
 struct csa_http_req request(char url[128], const char *path);
 struct csa_http_call *start(const char *path);
 struct csa_http_call *start_stream(const char *path, int64_t ms);
