@@ -61,8 +61,14 @@ order(struct csa_quotes *q)
 		}
 }
 
+/* Where the sentences of an answer end: what is given out at a time. */
+struct ends {
+	size_t	 at[CSA_QUOTES + 1];
+	size_t	 n;
+};
+
 static void
-write_quotes(struct csa_buf *b, struct csa_quotes *q)
+write_quotes(struct csa_buf *b, struct csa_quotes *q, struct ends *ends)
 {
 	order(q);
 	for (size_t i = 0; i < q->n; i++) {
@@ -71,16 +77,33 @@ write_quotes(struct csa_buf *b, struct csa_quotes *q)
 			    q->q[i - 1].passage ? " " : "\n\n");
 		csa_buf_add(b, q->q[i].s, cut(q->q[i].s, q->q[i].len));
 		csa_buf_addf(b, " [%zu]", q->q[i].passage + 1);
+		ends->at[ends->n++] = b->len;
 	}
 }
 
 static void
-write_unknown(struct csa_buf *b, const struct csa_quotes *q)
+write_unknown(struct csa_buf *b, const struct csa_quotes *q, struct ends *ends)
 {
 	csa_buf_puts(b, "I don't know: I found nothing about this in the "
 	    "documents.");
-	if (q->missing[0] != '\0')
-		csa_buf_addf(b, " Not found in them: %s.", q->missing);
+	ends->at[ends->n++] = b->len;
+	if (q->missing[0] == '\0')
+		return;
+	csa_buf_addf(b, " Not found in them: %s.", q->missing);
+	ends->at[ends->n++] = b->len;
+}
+
+static int
+give(const struct csa_chat_res *res, const struct ends *ends,
+    int (*delta)(void *, const char *, size_t), void *arg, struct csa_err *err)
+{
+	size_t	 from = 0;
+
+	for (size_t i = 0; i < ends->n; from = ends->at[i++])
+		if (delta(arg, res->text + from, ends->at[i] - from) == -1)
+			return csa_fail(err, CSA_ERR_CANCELLED, CSA_SRC_CLIENT,
+			    NULL);
+	return 0;
 }
 
 static int
@@ -92,6 +115,7 @@ generate(struct csa_model *model, struct csa_ctx *ctx,
 	const struct extractive	*e = (const struct extractive *)model;
 	struct csa_quotes	 q;
 	struct csa_buf		 b;
+	struct ends		 ends = { .n = 0 };
 
 	memset(res, 0, sizeof(*res));
 	csa_quote(ctx->arena, req->question, req->passages, req->npassages,
@@ -99,18 +123,16 @@ generate(struct csa_model *model, struct csa_ctx *ctx,
 	res->unknown = q.n == 0 || q.confidence < e->threshold;
 	csa_buf_init(&b, 1u << 20);
 	if (res->unknown)
-		write_unknown(&b, &q);
+		write_unknown(&b, &q, &ends);
 	else
-		write_quotes(&b, &q);
+		write_quotes(&b, &q, &ends);
 	CSA_MUST(!b.failed);
 	res->text = csa_arena_strndup(ctx->arena, b.data, b.len);
 	res->len = b.len;
 	csa_buf_fini(&b);
 	res->finish = CSA_FINISH_STOP;
 	res->model = "extractive";
-	if (delta != NULL && delta(arg, res->text, res->len) == -1)
-		return csa_fail(err, CSA_ERR_CANCELLED, CSA_SRC_CLIENT, NULL);
-	return 0;
+	return delta != NULL ? give(res, &ends, delta, arg, err) : 0;
 }
 
 static int

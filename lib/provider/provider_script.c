@@ -4,8 +4,11 @@
 #include <string.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/clock.h"
 #include "lib/base/mem.h"
+#include "lib/http/http.h"
 #include "lib/provider/provider_script.h"
+#include "lib/text/utf8.h"
 
 /* ---- embedder ---- */
 
@@ -138,6 +141,51 @@ struct script_model {
 };
 
 static int
+rest(struct csa_ctx *ctx, long ms, struct csa_err *err)
+{
+	if (ms > 0 && csa_waiter_pause(ctx->waiter, csa_sooner(ctx->deadline,
+	    ms), err) == -1)
+		return -1;
+	if (ms > 0 && csa_left_ms(ctx->deadline) == 0)
+		return csa_fail(err, CSA_ERR_DEADLINE, CSA_SRC_AGENT, NULL);
+	return 0;
+}
+
+/* How much of n bytes the next piece is: whole characters, but one at least. */
+static size_t
+piece(const struct csa_script_answer *a, const char *s, size_t n)
+{
+	uint32_t	 cp;
+	size_t		 k;
+
+	if (n == 0 || a->piece == 0 || a->piece >= n)
+		return n;
+	k = csa_utf8_cut(s, n, a->piece);
+	return k > 0 ? k : csa_utf8_decode(s, n, &cp);
+}
+
+/* Give it out piece by piece; *given is how far that has come. */
+static int
+play(struct csa_ctx *ctx, const struct csa_script_answer *a,
+    int (*delta)(void *, const char *, size_t), void *arg, size_t *given,
+    struct csa_err *err)
+{
+	size_t	 len = strlen(a->text), n;
+
+	for (unsigned i = 0; *given < len &&
+	    (a->error == CSA_OK || i < a->fail_after); i++) {
+		if (rest(ctx, a->delay_ms, err) == -1)
+			return -1;
+		n = piece(a, a->text + *given, len - *given);
+		*given += n;
+		if (delta(arg, a->text + *given - n, n) == -1)
+			return csa_fail(err, CSA_ERR_CANCELLED, CSA_SRC_CLIENT,
+			    NULL);
+	}
+	return 0;
+}
+
+static int
 generate(struct csa_model *model, struct csa_ctx *ctx,
     const struct csa_chat_req *req,
     int (*delta)(void *, const char *, size_t), void *arg,
@@ -145,25 +193,31 @@ generate(struct csa_model *model, struct csa_ctx *ctx,
 {
 	struct script_model		*m = (struct script_model *)model;
 	const struct csa_script_answer	*a = &m->answers[m->next];
+	size_t				 given = 0;
+	int				 rc;
 
 	if (m->next + 1 < m->n)
 		m->next++;
-	if (a->error != CSA_OK)
-		return csa_fail(err, a->error, CSA_SRC_AGENT, NULL);
 	memset(res, 0, sizeof(*res));
-	res->text = csa_arena_strdup(ctx->arena, a->text);
-	res->len = strlen(a->text);
-	res->finish = a->finish;
 	res->model = req->model != NULL && req->model[0] != '\0' ?
 	    req->model : "script";
+	rc = delta == NULL || a->text == NULL ? rest(ctx, a->delay_ms, err) :
+	    play(ctx, a, delta, arg, &given, err);
+	if (rc == 0 && a->error != CSA_OK)
+		rc = csa_fail(err, a->error, CSA_SRC_AGENT, NULL);
+	if (rc == 0) {
+		given = strlen(a->text);
+		res->text = csa_arena_strdup(ctx->arena, a->text);
+		res->len = given;
+		res->finish = a->finish;
+	} else if (given == 0)
+		return -1;
 	/* Counts that follow from what was asked, so that tests can tell. */
 	for (size_t i = 0; i < req->nmessages; i++)
 		res->prompt_tokens += (long)req->messages[i].len;
-	res->completion_tokens = (long)res->len;
+	res->completion_tokens = (long)given;
 	res->total_tokens = res->prompt_tokens + res->completion_tokens;
-	if (delta != NULL && delta(arg, res->text, res->len) == -1)
-		return csa_fail(err, CSA_ERR_CANCELLED, CSA_SRC_CLIENT, NULL);
-	return 0;
+	return rc;
 }
 
 static int
