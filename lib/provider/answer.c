@@ -4,6 +4,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/provider/answer.h"
+#include "lib/text/utf8.h"
 
 void
 csa_answer_init(struct csa_answer *a, size_t max_text)
@@ -57,6 +58,12 @@ csa_answer_usage(struct csa_answer *a, const struct csa_node *o,
 	a->total_tokens = u.total_tokens;
 	a->cached_tokens = u.cached_tokens;
 	a->thought_tokens = u.thought_tokens;
+}
+
+bool
+csa_answer_has_text(const struct csa_answer *a)
+{
+	return a->text.len > 0 && !csa_utf8_blank(a->text.data, a->text.len);
 }
 
 void

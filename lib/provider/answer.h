@@ -24,6 +24,9 @@ void	csa_answer_usage(struct csa_answer *, const struct csa_node *o,
 /* The model that answered; NULL or a name out of all proportion: no change. */
 void	csa_answer_model(struct csa_answer *, const char *name);
 
+/* Is there more than blanks? */
+bool	csa_answer_has_text(const struct csa_answer *);
+
 /* Append a string; -1 where the text has become too long. */
 int	csa_answer_text(struct csa_answer *, const struct csa_node *s);
 

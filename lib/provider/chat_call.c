@@ -5,119 +5,86 @@
 
 #include "lib/base/arena.h"
 #include "lib/config/config.h"
+#include "lib/provider/answer.h"
 #include "lib/provider/provider_internal.h"
-#include "lib/text/utf8.h"
 
-#define MAX_REQUEST	(64u << 20)
-#define MAX_REPLY	(8u << 20)
 #define MAX_TEXT	(4u << 20)
 #define MAX_TOKENS	65536
+#define TOKEN_BYTES	4	/* where nobody counted */
 
 static const char	 declined[] =
     "The model declined to answer this question.";
 
-/* What the far end said was unusable: for the client in general terms. */
-static int
-nonsense(const struct csa_remote_model *m, struct csa_err *err,
-    const char *why)
+/* What has been used up by all exchanges of a request is what is paid. */
+static void
+settle(struct csa_chat_res *res, const struct csa_answer *a)
 {
-	csa_fail(err, CSA_ERR_PROVIDER_ERROR, m->remote.source, NULL);
-	return csa_fail_detail(err, "%s: %s",
-	    csa_source_name(m->remote.source), why);
+	res->prompt_tokens += a->prompt_tokens;
+	res->completion_tokens += a->completion_tokens;
+	res->total_tokens += a->total_tokens;
+	res->cached_tokens += a->cached_tokens;
+	res->thought_tokens += a->thought_tokens;
+}
+
+static long
+tokens(size_t bytes)
+{
+	return (long)((bytes + TOKEN_BYTES - 1) / TOKEN_BYTES);
 }
 
 /*
- * A model that the caller named and the provider does not know is the caller's
- * mistake, not the provider's.
+ * A stream that ended before the upstream said what it cost is paid for all the
+ * same: for the prompt, and for the text that came.
  */
-static int
-refused(const struct csa_remote_model *m, const struct csa_http_call *call,
-    const struct csa_chat_try *try, struct csa_err *err)
+static void
+estimate(struct csa_answer *a, const struct csa_chat_req *req)
 {
-	int	 rc = csa_remote_status_error(&m->remote, call, err);
-	char	 detail[sizeof(err->detail)];
+	size_t	 bytes = req->system != NULL ? strlen(req->system) : 0;
 
-	if (csa_http_status(call) != 404 || try->model == m->model_id)
-		return rc;
-	memcpy(detail, err->detail, sizeof(detail));
-	csa_fail(err, CSA_ERR_INVALID_VALUE, CSA_SRC_CLIENT,
-	    "config_params.llm_model: the provider knows no such model");
-	return csa_fail_detail(err, "%s", detail);
+	for (size_t i = 0; i < req->nmessages; i++)
+		bytes += req->messages[i].len;
+	if (a->prompt_tokens == 0)
+		a->prompt_tokens = tokens(bytes);
+	if (a->completion_tokens == 0)
+		a->completion_tokens = tokens(a->text.len);
+	if (a->total_tokens < a->prompt_tokens + a->completion_tokens)
+		a->total_tokens = a->prompt_tokens + a->completion_tokens;
 }
 
-/* One exchange, read into a. */
-static int
-exchange(const struct csa_remote_model *m, struct csa_ctx *ctx,
-    const struct csa_chat_try *try, struct csa_answer *a,
-    struct csa_err *err)
-{
-	struct csa_http_call	*call = NULL;
-	struct csa_buf		 body;
-	const char		*s, *why;
-	size_t			 len, room = 1024;
-	int			 status, rc = -1;
-
-	csa_buf_init(&body, MAX_REQUEST);
-	/* An eighth more for what is to be escaped. */
-	for (size_t i = 0; i < try->req->nmessages; i++)
-		room += try->req->messages[i].len + 64;
-	(void)csa_buf_reserve(&body, room + room / 8);
-	m->driver->body(m, &body, try);
-	if (body.failed) {
-		csa_fail(err, CSA_ERR_TOO_LARGE, CSA_SRC_CLIENT,
-		    "the prompt is too large");
-		goto out;
-	}
-	call = csa_remote_post(&m->remote, ctx, "generate",
-	    m->driver->url(m, ctx->arena, try), &body, MAX_REPLY);
-	if (csa_http_wait(call, err) == -1)
-		goto out;
-	status = csa_http_status(call);
-	if (status < 200 || status > 299) {
-		rc = refused(m, call, try, err);
-		goto out;
-	}
-	s = csa_http_body(call, &len);
-	rc = m->driver->reply(a, s, len, &why);
-	if (rc == -1)
-		nonsense(m, err, why);
-out:
-	csa_http_end(call);
-	csa_buf_fini(&body);
-	return rc;
-}
-
+/* Has a failed exchange cost anything?  An upstream that we left may count it. */
 static bool
-has_text(const struct csa_answer *a)
+costs(const struct csa_chat_try *try, const struct csa_err *err)
 {
-	return a->text.len > 0 && !csa_utf8_blank(a->text.data, a->text.len);
+	return try->begun || err->code == CSA_ERR_CANCELLED ||
+	    err->code == CSA_ERR_DEADLINE;
 }
 
 static void
-fill(struct csa_arena *arena,
-    const struct csa_chat_try *try, const struct csa_answer *a,
+fill(struct csa_arena *arena, const struct csa_answer *a,
     struct csa_chat_res *res)
 {
-	memset(res, 0, sizeof(*res));
-	if (has_text(a)) {
+	res->finish = a->ending == CSA_END_LENGTH ? CSA_FINISH_LENGTH :
+	    a->ending == CSA_END_FILTER ? CSA_FINISH_FILTER : CSA_FINISH_STOP;
+	if (csa_answer_has_text(a)) {
 		res->text = csa_arena_strndup(arena, a->text.data, a->text.len);
 		res->len = a->text.len;
 	} else {
 		res->text = declined;
 		res->len = sizeof(declined) - 1;
 	}
-	res->finish = a->ending == CSA_END_LENGTH ? CSA_FINISH_LENGTH :
-	    a->ending == CSA_END_FILTER ? CSA_FINISH_FILTER : CSA_FINISH_STOP;
-	res->model = a->model[0] != '\0' ?
-	    csa_arena_strdup(arena, a->model) : try->model;
-	res->prompt_tokens = a->prompt_tokens;
-	res->completion_tokens = a->completion_tokens;
-	res->total_tokens = a->total_tokens;
+}
+
+static const char *
+who(struct csa_arena *arena, const struct csa_chat_try *try,
+    const struct csa_answer *a)
+{
+	return a->model[0] != '\0' ? csa_arena_strdup(arena, a->model) :
+	    try->model;
 }
 
 /*
- * Thinking may have eaten the whole budget, so the second
- * try gets more of it.
+ * Thinking may have eaten the whole budget, so the second try gets more of it,
+ * and is to think less.
  */
 static void
 widen(struct csa_chat_try *try)
@@ -129,37 +96,52 @@ widen(struct csa_chat_try *try)
 		try->max_output_tokens = 8192;
 }
 
-/* Ask, and once more where there was no text and no reason for it. */
+/* Servers of old know no stream_options, and say so. */
+static bool
+knows_no_options(const struct csa_chat_try *try, const struct csa_err *err)
+{
+	return try->hearer != NULL && !try->no_usage &&
+	    err->code == CSA_ERR_PROVIDER_ERROR &&
+	    strstr(err->detail, "stream_options") != NULL;
+}
+
 static int
-ask(const struct csa_remote_model *m, struct csa_ctx *ctx,
+twice_blank(const struct csa_remote_model *m, struct csa_err *err)
+{
+	csa_fail(err, CSA_ERR_PROVIDER_ERROR, m->remote.source, NULL);
+	return csa_fail_detail(err, "%s: twice an answer without text",
+	    csa_source_name(m->remote.source));
+}
+
+/*
+ * One exchange, whose cost goes into res.  1: there is an answer in it; 0: ask
+ * once more; -1 with err.
+ */
+static int
+attempt(const struct csa_remote_model *m, struct csa_ctx *ctx,
     struct csa_chat_try *try, struct csa_chat_res *res, struct csa_err *err)
 {
 	struct csa_answer	 a;
-	long			 prompt = 0, completion = 0, total = 0;
 	int			 rc;
 
-	for (;;) {
-		csa_answer_init(&a, MAX_TEXT);
-		rc = exchange(m, ctx, try, &a, err);
-		if (rc == -1 || has_text(&a) || a.ending == CSA_END_FILTER)
-			break;
-		if (try->again) {
-			rc = nonsense(m, err, "twice an answer without text");
-			break;
-		}
-		prompt = a.prompt_tokens;
-		completion = a.completion_tokens;
-		total = a.total_tokens;
-		csa_answer_fini(&a);
+	csa_answer_init(&a, MAX_TEXT);
+	try->begun = false;
+	rc = csa_chat_exchange(m, ctx, try, &a, err);
+	if (rc == -1 ? costs(try, err) : try->hearer != NULL)
+		estimate(&a, try->req);
+	settle(res, &a);
+	res->model = who(ctx->arena, try, &a);
+	if (rc == -1 && knows_no_options(try, err)) {
+		try->no_usage = true;
+		rc = 0;
+	} else if (rc == 0 && (csa_answer_has_text(&a) ||
+	    a.ending == CSA_END_FILTER)) {
+		fill(ctx->arena, &a, res);
+		rc = 1;
+	} else if (rc == 0 && try->again)
+		rc = twice_blank(m, err);
+	else if (rc == 0)
 		widen(try);
-	}
-	if (rc == 0) {
-		/* What both calls used up is what is paid. */
-		fill(ctx->arena, try, &a, res);
-		res->prompt_tokens += prompt;
-		res->completion_tokens += completion;
-		res->total_tokens += total;
-	}
 	csa_answer_fini(&a);
 	return rc;
 }
@@ -171,8 +153,11 @@ generate(struct csa_model *model, struct csa_ctx *ctx,
     struct csa_chat_res *res, struct csa_err *err)
 {
 	const struct csa_remote_model	*m;
+	struct csa_hearer		 hearer = { delta, arg, 0 };
 	struct csa_chat_try		 try = { .req = req };
+	int				 rc;
 
+	memset(res, 0, sizeof(*res));
 	m = (const struct csa_remote_model *)model;
 	try.model = m->model_id;
 	if (req->model != NULL && req->model[0] != '\0') {
@@ -184,9 +169,15 @@ generate(struct csa_model *model, struct csa_ctx *ctx,
 	}
 	try.max_output_tokens = req->max_output_tokens > 0 ?
 	    req->max_output_tokens : m->config->max_output_tokens;
-	if (ask(m, ctx, &try, res, err) == -1)
+	if (delta != NULL)
+		try.hearer = &hearer;
+	while ((rc = attempt(m, ctx, &try, res, err)) == 0)
+		;
+	if (rc == -1)
 		return -1;
-	if (delta != NULL && delta(arg, res->text, res->len) == -1)
+	/* Declined, which is for us to say. */
+	if (delta != NULL && hearer.given == 0 &&
+	    delta(arg, res->text, res->len) == -1)
 		return csa_fail(err, CSA_ERR_CANCELLED, CSA_SRC_CLIENT, NULL);
 	return 0;
 }

@@ -23,6 +23,15 @@ add_content(struct csa_buf *b, const struct csa_message *m)
 	csa_buf_puts(b, "}]}");
 }
 
+/* "gemini-flash-latest": always one of the families that think in levels. */
+static bool
+is_alias(const char *name)
+{
+	size_t	 n = strlen(name);
+
+	return n > 7 && strcmp(name + n - 7, "-latest") == 0;
+}
+
 /*
  * Families that take it are asked to think less the second time; to any other
  * it would be an error.
@@ -34,7 +43,8 @@ add_thinking(struct csa_buf *b, const char *model)
 
 	name = name != NULL ? name + 1 : model;
 	if (strncmp(name, "gemini-3", 8) == 0 ||
-	    strncmp(name, "gemini-4", 8) == 0)
+	    strncmp(name, "gemini-4", 8) == 0 ||
+	    (strncmp(name, "gemini-", 7) == 0 && is_alias(name)))
 		csa_buf_puts(b, ",\"thinkingConfig\":"
 		    "{\"thinkingLevel\":\"LOW\"}");
 	else if (strncmp(name, "gemini-2.5-flash", 16) == 0)
@@ -86,7 +96,8 @@ url(const struct csa_remote_model *m, struct csa_arena *arena,
 
 	id = csa_gemini_model(try->model, &ignored);
 	CSA_MUST(id != NULL);		/* model_ok said so */
-	u = csa_gemini_url(&m->remote, m->config, id, "generateContent");
+	u = csa_gemini_url(&m->remote, m->config, id, try->hearer != NULL ?
+	    "streamGenerateContent?alt=sse" : "generateContent");
 	copy = csa_arena_strdup(arena, u);
 	free(u);
 	free(id);
@@ -97,7 +108,7 @@ static const struct csa_chat_driver driver = {
 	.model_ok = csa_gemini_model_ok,
 	.url = url,
 	.body = body,
-	.reply = csa_gemini_chat_reply,
+	.read = csa_gemini_chat_read,
 };
 
 struct csa_model *

@@ -45,6 +45,11 @@ struct csa_http_call *
 	csa_remote_post(const struct csa_remote *r, struct csa_ctx *,
 	    const char *operation, const char *url, const struct csa_buf *body,
 	    size_t max_reply);
+/* The same for a reply that is read as it comes. */
+struct csa_http_call *
+	csa_remote_stream(const struct csa_remote *r, struct csa_ctx *,
+	    const char *operation, const char *url, const struct csa_buf *body,
+	    size_t max_reply);
 
 /*
  * A reply whose status is not 2xx, as an error: status, the far end's own
@@ -53,6 +58,10 @@ struct csa_http_call *
  */
 int	csa_remote_status_error(const struct csa_remote *r,
 	    const struct csa_http_call *, struct csa_err *err);
+/* The same of a stream, whose body was read. */
+int	csa_remote_body_error(const struct csa_remote *r,
+	    const struct csa_http_call *, const char *body, size_t len,
+	    struct csa_err *err);
 
 /* "NAME#DIMENSIONS", or NAME alone for 0; from malloc. */
 char	*csa_space_name(const char *model, long dimensions);
@@ -89,7 +98,7 @@ extern const struct csa_embedder_ops csa_remote_embedder_ops;
 /* Frees what is set in e, and e.  For a failed open, and for close. */
 void	csa_remote_embedder_free(struct csa_remote_embedder *e);
 
-/* ---- chat: chat_call.c ---- */
+/* ---- chat: chat_call.c, chat_exchange.c ---- */
 
 struct csa_remote_model {
 	struct csa_model	 model;		/* must be first */
@@ -99,12 +108,22 @@ struct csa_remote_model {
 	char			*model_id;
 };
 
+/* Who hears the text as it comes. */
+struct csa_hearer {
+	int		(*delta)(void *arg, const char *s, size_t n);
+	void		*arg;
+	size_t		 given;		/* bytes of the answer so far */
+};
+
 /* One call's share of a request. */
 struct csa_chat_try {
 	const struct csa_chat_req *req;
 	const char	*model;		/* checked: see driver->model_ok */
 	long		 max_output_tokens;
 	bool		 again;		/* the first gave no text */
+	struct csa_hearer *hearer;	/* NULL: no stream is asked for */
+	bool		 no_usage;	/* nor usage in the stream, please */
+	bool		 begun;		/* a good reply has begun */
 };
 
 struct csa_chat_driver {
@@ -115,13 +134,19 @@ struct csa_chat_driver {
 		    const struct csa_chat_try *);
 	void	(*body)(const struct csa_remote_model *, struct csa_buf *,
 		    const struct csa_chat_try *);
-	/* See reply.h. */
-	int	(*reply)(struct csa_answer *, const char *s, size_t len,
-		    const char **why);
+	csa_chat_reader	*read;		/* see reply.h */
 };
 
 extern const struct csa_model_ops csa_remote_model_ops;
 
 void	csa_remote_model_free(struct csa_remote_model *m);
+
+/*
+ * One exchange, read into a; a stream where the try has a hearer, who is given
+ * text once it is more than blanks.  -1 with err; a then has what came.
+ */
+int	csa_chat_exchange(const struct csa_remote_model *, struct csa_ctx *,
+	    struct csa_chat_try *, struct csa_answer *a,
+	    struct csa_err *) CSA_MUSTCHECK;
 
 #endif

@@ -23,12 +23,21 @@ add_message(struct csa_buf *b, const char *role, const char *s, size_t n)
 
 /* The vendor's reasoning models refuse any temperature but their own. */
 static bool
-takes_temperature(const struct csa_remote_model *m, const char *model)
+reasons(const struct csa_remote_model *m, const char *model)
 {
-	if (!csa_openai_is_vendor(&m->remote))
-		return true;
-	return strncmp(model, "gpt-5", 5) != 0 &&
-	    !(model[0] == 'o' && isdigit((unsigned char)model[1]));
+	return csa_openai_is_vendor(&m->remote) &&
+	    (strncmp(model, "gpt-5", 5) == 0 ||
+	    (model[0] == 'o' && isdigit((unsigned char)model[1])));
+}
+
+/* include_usage: or a stream never says what it cost. */
+static void
+add_stream(struct csa_buf *b, const struct csa_chat_try *try)
+{
+	csa_buf_puts(b, ",\"stream\":true");
+	if (!try->no_usage)
+		csa_buf_puts(b, ",\"stream_options\":"
+		    "{\"include_usage\":true}");
 }
 
 static void
@@ -56,10 +65,14 @@ body(const struct csa_remote_model *m, struct csa_buf *b,
 	/* The vendor wants the new name, many others know only the old. */
 	csa_buf_addf(b, "],\"%s\":%ld", csa_openai_is_vendor(&m->remote) ?
 	    "max_completion_tokens" : "max_tokens", try->max_output_tokens);
-	if (req->temperature >= 0 && takes_temperature(m, try->model)) {
+	if (req->temperature >= 0 && !reasons(m, try->model)) {
 		csa_buf_puts(b, ",\"temperature\":");
 		csa_buf_fixed(b, req->temperature, 6);
 	}
+	if (try->again && reasons(m, try->model))
+		csa_buf_puts(b, ",\"reasoning_effort\":\"low\"");
+	if (try->hearer != NULL)
+		add_stream(b, try);
 	csa_buf_putc(b, '}');
 }
 
@@ -82,7 +95,7 @@ static const struct csa_chat_driver driver = {
 	.model_ok = model_ok,
 	.url = url,
 	.body = body,
-	.reply = csa_openai_chat_reply,
+	.read = csa_openai_chat_read,
 };
 
 struct csa_model *

@@ -67,10 +67,9 @@ csa_remote_fini(struct csa_remote *r)
 	memset(r, 0, sizeof(*r));
 }
 
-struct csa_http_call *
-csa_remote_post(const struct csa_remote *r, struct csa_ctx *ctx,
-    const char *operation, const char *url, const struct csa_buf *body,
-    size_t max_reply)
+static struct csa_http_call *
+start(const struct csa_remote *r, struct csa_ctx *ctx, const char *operation,
+    const char *url, const struct csa_buf *body, size_t max_reply, bool stream)
 {
 	const char	*header[CSA_MAX_HEADERS];
 	struct csa_http_req req = {
@@ -84,6 +83,7 @@ csa_remote_post(const struct csa_remote *r, struct csa_ctx *ctx,
 		.len = body->len,
 		.max_reply = max_reply,
 		.deadline = ctx->deadline,
+		.stream = stream,
 	};
 
 	for (size_t i = 0; i < r->nheaders; i++)
@@ -91,15 +91,40 @@ csa_remote_post(const struct csa_remote *r, struct csa_ctx *ctx,
 	return csa_http_start(r->http, ctx->waiter, &req);
 }
 
+struct csa_http_call *
+csa_remote_post(const struct csa_remote *r, struct csa_ctx *ctx,
+    const char *operation, const char *url, const struct csa_buf *body,
+    size_t max_reply)
+{
+	return start(r, ctx, operation, url, body, max_reply, false);
+}
+
+struct csa_http_call *
+csa_remote_stream(const struct csa_remote *r, struct csa_ctx *ctx,
+    const char *operation, const char *url, const struct csa_buf *body,
+    size_t max_reply)
+{
+	return start(r, ctx, operation, url, body, max_reply, true);
+}
+
 int
 csa_remote_status_error(const struct csa_remote *r,
     const struct csa_http_call *call, struct csa_err *err)
 {
-	struct csa_provider_error	 e;
-	const char			*body;
-	size_t				 len;
+	const char	*body;
+	size_t		 len;
 
 	body = csa_http_body(call, &len);
+	return csa_remote_body_error(r, call, body, len, err);
+}
+
+int
+csa_remote_body_error(const struct csa_remote *r,
+    const struct csa_http_call *call, const char *body, size_t len,
+    struct csa_err *err)
+{
+	struct csa_provider_error	 e;
+
 	csa_provider_error_read(&e, body, len, r->key);
 	csa_http_status_error(call, e.retry_s, err);
 	return csa_fail_detail(err, "%s: status %d: %s",

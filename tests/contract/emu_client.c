@@ -120,7 +120,7 @@ defaults(struct csa_config *c)
 #define P_SECRET(name, env, text)		c->name = "";
 #define P_INT(name, def, min, max, env, text)	c->name = def;
 #define P_DBL(name, def, min, max, env, text)	c->name = def;
-#define P_BOOL(name, def, env, text)		c->name = def;
+#define P_BOOL(name, def, env, text)		c->name = strcmp(#def, "yes") == 0;
 #define P_ENUM(name, def, values, env, text)	c->name = def;
 #include "lib/config/params.def"
 #undef P_STR
