@@ -71,7 +71,7 @@ csa_transcript_init(struct csa_transcript *t, struct csa_app *app,
 		return;
 	t->pool = app->kv;
 	t->ttl = (uint32_t)app->config->resume_ttl_s;
-	t->saved = csa_now_ms();
+	/* saved is 0: the first event is kept at once. */
 	make_key(t->key, call, id, body);
 }
 
