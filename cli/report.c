@@ -44,7 +44,7 @@ make_printable(char *s)
 }
 
 /* Cut on a character: half of one would spoil the whole line. */
-static void
+static void CSA_PRINTF(3, 0)
 format(char *text, size_t size, const char *fmt, va_list ap)
 {
 	int	 n = vsnprintf(text, size, fmt, ap);
