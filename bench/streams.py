@@ -36,7 +36,7 @@ class Site:
     """One server, pools of the size wanted, an emulator; a document in the bot."""
 
     def __init__(self, server, config=None):
-        self.server, self.config = server, {"heartbeat_ms": HEARTBEAT_MS, "fallback": "none", "log_level": "warn",
+        self.server, self.config = server, {"heartbeat_ms": HEARTBEAT_MS, "fallback": "none", "log_level": "info",
                                             **(config or {})}
 
     def __enter__(self):
@@ -186,7 +186,7 @@ def pss(pids):
 
 
 def many(n):
-    with Site(harness.SERVERS["lighttpd"], {"workers": 2, "threads": n // 2 + 32}) as site:
+    with Site(harness.SERVERS["lighttpd"], {"workers": 2, "threads": n, "queue_timeout_ms": 10000}) as site:
         pids = [site.service.masters["chat"].pid, *site.service.workers("chat")]
         idle, peak = pss(pids), [0]
         r = Reader(site.front.port, n, "EMU:ts=100 EMU:slow=200")
