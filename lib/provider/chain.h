@@ -12,11 +12,11 @@
  *   be reached or took too long.  Not the client's mistake, not our own end
  *   (draining), and not where the client has left;
  * - no text was handed out yet: nobody wants two answers glued together;
- * - there is time.  So that there is, a model that another may follow gets a
- *   tenth less than what is left, half a second at most: quotes need a few
- *   milliseconds.  One that writes a plain answer, and not a stream, gets two
- *   thirds where a model follows that writes as well.  (A stream that has begun
- *   must not be cut off for the next one's sake.)
+ * - there is time.  So that there is, a tenth of it, half a second at most, is
+ *   kept from all that write where quotes may follow, which need a few
+ *   milliseconds.  Of the rest one that writes a plain answer, and not a stream,
+ *   gets two thirds where a model follows that writes as well.  (A stream that
+ *   has begun must not be cut off for the next one's sake.)
  *
  * Where nobody answers, the error is the first one's.
  */

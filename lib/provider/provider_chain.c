@@ -50,11 +50,12 @@ label(const struct csa_link *l)
 	return l->ask != NULL ? l->ask : l->model->model;
 }
 
-/* Who wants the text, and whether there was any. */
+/* Who wants the text, whether there was any, and until when writers may take. */
 struct tap {
 	int	(*delta)(void *, const char *, size_t);
 	void	*arg;
 	bool	 given;
+	int64_t	 until;
 };
 
 static int
@@ -66,9 +67,13 @@ pass(void *arg, const char *s, size_t n)
 	return t->delta(t->arg, s, n);
 }
 
-/* The next link worth asking after i, or n.  The same model again is not. */
+/*
+ * The next link worth asking after i, or n.  The same model again is not, nor a
+ * writer who has no time.
+ */
 static size_t
-next(const struct chain *c, size_t i, const struct csa_chat_req *req)
+next(const struct chain *c, size_t i, const struct csa_chat_req *req,
+    int64_t until)
 {
 	const struct csa_link	*first = &c->links[0];
 	const char		*asked = req->model;
@@ -76,25 +81,34 @@ next(const struct chain *c, size_t i, const struct csa_chat_req *req)
 	if (asked == NULL || asked[0] == '\0')
 		asked = label(first);
 	for (i++; i < c->n; i++)
-		if (c->links[i].model != first->model ||
-		    strcmp(label(&c->links[i]), asked) != 0)
+		if (quotes(&c->links[i]) || (csa_left_ms(until) > 0 &&
+		    (c->links[i].model != first->model ||
+		    strcmp(label(&c->links[i]), asked) != 0)))
 			break;
 	return i;
+}
+
+/* Until when writers may take: what quotes need is kept back once, for all. */
+static int64_t
+writers_until(const struct csa_ctx *ctx)
+{
+	int64_t	 spare = csa_left_ms(ctx->deadline) / 10;
+
+	return ctx->deadline - (spare < QUOTES_MS ? spare : QUOTES_MS);
 }
 
 /* Until when link i may take; see chain.h. */
 static int64_t
 deadline(const struct chain *c, size_t i, const struct csa_ctx *ctx,
-    const struct csa_chat_req *req, bool stream)
+    const struct csa_chat_req *req, const struct tap *tap)
 {
-	int64_t	 left = csa_left_ms(ctx->deadline), spare = left / 10;
-	size_t	 to = next(c, i, req);
+	size_t	 to = next(c, i, req, tap->until);
 
 	if (!req->may_degrade || to == c->n)
 		return ctx->deadline;
-	if (!quotes(&c->links[to]) && !stream)
-		return ctx->deadline - left / 3;
-	return ctx->deadline - (spare < QUOTES_MS ? spare : QUOTES_MS);
+	if (!quotes(&c->links[to]) && tap->delta == NULL)
+		return tap->until - csa_left_ms(tap->until) / 3;
+	return tap->until;
 }
 
 /* Ask link i alone. */
@@ -108,7 +122,7 @@ ask(const struct chain *c, size_t i, struct csa_ctx *ctx,
 	struct csa_chat_req	 its = *req;
 	int			 rc;
 
-	own.deadline = deadline(c, i, ctx, req, tap->delta != NULL);
+	own.deadline = deadline(c, i, ctx, req, tap);
 	/* The first is asked for the model that the request names, if any. */
 	if (i > 0)
 		its.model = l->ask;
@@ -161,7 +175,9 @@ generate(struct csa_model *model, struct csa_ctx *ctx,
     struct csa_chat_res *res, struct csa_err *err)
 {
 	const struct chain	*c = (const struct chain *)model;
-	struct tap		 tap = { .delta = delta, .arg = arg };
+	struct tap		 tap = {
+		.delta = delta, .arg = arg, .until = writers_until(ctx)
+	};
 	struct csa_err		 e;
 	double			 spent = 0;
 	size_t			 i = 0, to;
@@ -174,7 +190,7 @@ generate(struct csa_model *model, struct csa_ctx *ctx,
 		    e.code == CSA_ERR_OVERLOADED)
 			*err = e;
 		if (!may_go_on(i, ctx, req, &tap, &e) ||
-		    (to = next(c, i, req)) == c->n)
+		    (to = next(c, i, req, tap.until)) == c->n)
 			return -1;
 		if (gone(ctx))
 			return csa_fail(err, CSA_ERR_CANCELLED, CSA_SRC_CLIENT,
