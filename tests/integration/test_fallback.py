@@ -55,8 +55,9 @@ def ops(cloud, part):
     return ["openai.chat"] if part == "chat" else ["openai.embed"]
 
 
+# All of them before the first text; what comes later is below.
 FAULTS = [("plain429", {}), ("status", {"status": 500}), ("status", {"status": 503}), ("status", {"status": 403}),
-          ("reset", {}), ("close", {}), ("truncate", {}), ("garbage", {}), ("empty", {}), ("hang", {})]
+          ("reset", {}), ("close", {}), ("truncate", {"at": 10}), ("garbage", {}), ("empty", {}), ("hang", {})]
 REASONS = {"chat": "model_unavailable", "embed": "embedding_unavailable", "vectors": "vectors_unavailable"}
 
 
@@ -157,6 +158,20 @@ def test_quotes_may_not_know(stored, emulator):
         emulator.fault(op, count=-1, kind="status", status=500)
     (status, text, meta, _), _ = outcome(stored.client, False, question="Zebras xylophone quasars?")
     assert status == 200 and meta["degraded"] and meta["model"] == "extractive" and text.startswith("I don't know")
+    emulator.clear()
+    assert well(stored.client)
+
+
+@pytest.mark.parametrize("kind", ["cut_midstream", "error_midstream", "hang_midstream"])
+def test_after_the_first_text_an_error_event(stored, emulator, kind):
+    for op in ops(stored, "chat"):
+        emulator.fault(op, count=-1, kind=kind)
+    (status, text, meta, code), took = outcome(stored.client, True, question="EMU:len=200 observatory")
+    assert status == 200 and meta is None and text, (status, code, meta)
+    assert code in ("provider_unavailable", "provider_error", "provider_fault", "provider_busy", "deadline_exceeded")
+    # One half answer, and nobody else's words behind it.
+    assert "ninety minutes" not in text and "I don't know" not in text
+    assert took * 1000 < LIMIT_MS + 250
     emulator.clear()
     assert well(stored.client)
 
