@@ -215,6 +215,12 @@ emu_log(const char *op)
 	return control("GET", path, NULL);
 }
 
+struct json_object *
+emu_stats(void)
+{
+	return control("GET", "stats", NULL);
+}
+
 static const char *
 field(struct json_object *log, size_t i, const char *name)
 {

@@ -45,6 +45,9 @@ const char *emu_target(struct json_object *log, size_t i);
 const char *emu_sent_header(struct json_object *log, size_t i,
 	    const char *name);
 
+/* What it has counted since the reset; yours to put. */
+struct json_object *emu_stats(void);
+
 /* Are the two JSON texts the same, but for the order of members? */
 int	emu_same(struct json_object *, const char *json);
 

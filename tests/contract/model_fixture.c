@@ -61,6 +61,14 @@ open_model(int i)
 	return m;
 }
 
+static const char	*text = "Refunds take 30 days.";
+
+void
+passage(const char *s)
+{
+	text = s;
+}
+
 struct csa_chat_req
 request(const char *question)
 {
@@ -72,7 +80,7 @@ request(const char *question)
 	m[2] = (struct csa_message){ CSA_ROLE_USER, question,
 	    strlen(question) };
 	p.chunk.id = "c";
-	p.chunk.text = "Refunds take 30 days.";
+	p.chunk.text = text;
 	p.chunk.len = strlen(p.chunk.text);
 	return (struct csa_chat_req){ .system = "be brief", .messages = m,
 	    .nmessages = 3, .temperature = .5, .max_output_tokens = 100,

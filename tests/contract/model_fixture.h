@@ -34,6 +34,8 @@ extern unsigned		 leave_after;
 
 /* A question with history, a passage, and room for 100 tokens. */
 struct csa_chat_req request(const char *question);
+/* Another passage, from then on; borrowed. */
+void	passage(const char *text);
 
 /*
  * Ask it, for a stream or not.  Every delta is checked to be UTF-8 and not
