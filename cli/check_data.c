@@ -76,8 +76,9 @@ closed_to_service(struct csa_doctor *d, const char *servers)
 		snprintf(path, sizeof(path), "%.*s",
 		    (int)strcspn(servers, ", "), servers);
 		servers += strcspn(servers, ",");
-		if (path[0] != '/' || csa_may(&d->service, path,
-		    CSA_MAY_READ | CSA_MAY_WRITE, stops, sizeof(stops)))
+		if (path[0] != '/' || !d->service.known ||
+		    csa_may(&d->service, path, CSA_MAY_READ | CSA_MAY_WRITE,
+		    stops, sizeof(stops)))
 			continue;
 		csa_report(&d->report, CSA_VERDICT_FAIL, "memcached", "%s, "
 		    "whom the service runs as, may not use %s (%s stops it)",
@@ -241,7 +242,8 @@ csa_check_store(struct csa_doctor *d)
 	if (d->config == NULL)
 		return;
 	if (csa_store_files(d->config->data_dir, take, &l) == -1) {
-		csa_report(&d->report, CSA_VERDICT_FAIL, "store",
+		csa_report(&d->report, errno == EACCES ? CSA_VERDICT_SKIP :
+		    CSA_VERDICT_FAIL, "store",
 		    "%s/bots: %s", d->config->data_dir, strerror(errno));
 		csa_report_do(&d->report, "run this as root or as the "
 		    "service's user");

@@ -26,6 +26,47 @@ user(uid_t uid)
 	return pw != NULL ? pw->pw_name : "an unknown user";
 }
 
+static void
+say_missing(struct csa_doctor *d, const char *name, const char *path,
+    int error)
+{
+	csa_report(&d->report, error == EACCES ? CSA_VERDICT_SKIP :
+	    CSA_VERDICT_FAIL, name, "%s: %s", path, strerror(error));
+	if (error == EACCES)
+		csa_report_do(&d->report, "run this as root or as the "
+		    "service's user");
+	else
+		csa_report_do(&d->report, "install -d -o %s -m 0750 %s",
+		    d->service.name, path);
+}
+
+static void
+say_closed(struct csa_doctor *d, const char *name, const char *path,
+    const char *stops)
+{
+	struct stat	 st;
+
+	if (!d->service.known) {
+		csa_report(&d->report, CSA_VERDICT_SKIP, name, "%s may not "
+		    "work in %s, and who runs the service cannot be seen",
+		    d->service.name, path);
+		csa_report_do(&d->report, "run this as root or as the "
+		    "service's user");
+		return;
+	}
+	if (stat(stops, &st) == -1)
+		memset(&st, 0, sizeof(st));
+	csa_report(&d->report, CSA_VERDICT_FAIL, name, "%s, whom the service "
+	    "runs as, may not work in %s: %s belongs to %s, mode %04o",
+	    d->service.name, path, stops, user(st.st_uid),
+	    (unsigned)st.st_mode & 07777);
+	if (strcmp(stops, path) == 0)
+		csa_report_do(&d->report, "chown -R %s %s", d->service.name,
+		    path);
+	else
+		csa_report_do(&d->report, "chmod a+x %s", stops);
+}
+
 /* Is it a directory that the service can work in?  Reports where not. */
 static bool
 usable(struct csa_doctor *d, const char *name, const char *path,
@@ -34,11 +75,7 @@ usable(struct csa_doctor *d, const char *name, const char *path,
 	char	 stops[PATH_MAX];
 
 	if (stat(path, st) == -1) {
-		csa_report(&d->report, CSA_VERDICT_FAIL, name, "%s: %s", path,
-		    strerror(errno));
-		csa_report_do(&d->report, errno == EACCES ? "run this as root "
-		    "or as the service's user" : "install -d -o %s -m 0750 %s",
-		    d->service.name, path);
+		say_missing(d, name, path, errno);
 		return false;
 	}
 	if (!S_ISDIR(st->st_mode)) {
@@ -50,11 +87,7 @@ usable(struct csa_doctor *d, const char *name, const char *path,
 	if (csa_may(&d->service, path, CSA_MAY_READ | CSA_MAY_WRITE |
 	    CSA_MAY_ENTER, stops, sizeof(stops)))
 		return true;
-	csa_report(&d->report, CSA_VERDICT_FAIL, name, "%s, whom the service "
-	    "runs as, may not write in %s: %s belongs to %s, mode %04o",
-	    d->service.name, path, stops, user(st->st_uid),
-	    (unsigned)st->st_mode & 07777);
-	csa_report_do(&d->report, "chown -R %s %s", d->service.name, path);
+	say_closed(d, name, path, stops);
 	return false;
 }
 
@@ -110,7 +143,7 @@ count_metrics(struct csa_doctor *d, const char *path)
 		    fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
 		    -1)
 			continue;
-		n = csa_may_mode(&d->service, st.st_uid, st.st_gid,
+		n = !d->service.known || csa_may_mode(&d->service, st.st_uid, st.st_gid,
 		    st.st_mode, CSA_MAY_READ | CSA_MAY_WRITE) ? n + 1 : -1;
 	}
 	if (dir != NULL)

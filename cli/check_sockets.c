@@ -72,18 +72,34 @@ say_start(const struct place *p)
 	    p->d->file != NULL ? p->d->file : "FILE");
 }
 
+/* This user may not look: that says nothing about others. */
+static void
+say_unseen(const struct place *p)
+{
+	csa_report(&p->d->report, CSA_VERDICT_SKIP, p->check, "%s: this user "
+	    "may not connect to it", p->path);
+	csa_report_do(&p->d->report, "run this as root or as the service's "
+	    "user");
+}
+
+static void
+say_missing(const struct place *p, int error)
+{
+	if (error == EACCES) {
+		say_unseen(p);
+		return;
+	}
+	csa_report(&p->d->report, CSA_VERDICT_FAIL, p->check, "%s: %s",
+	    p->path, strerror(error));
+	say_start(p);
+}
+
 /* A file of the right kind?  Reports where not. */
 static bool
 is_socket(struct place *p)
 {
 	if (stat(p->path, &p->st) == -1) {
-		csa_report(&p->d->report, CSA_VERDICT_FAIL, p->check, "%s: %s",
-		    p->path, strerror(errno));
-		if (errno == EACCES)
-			csa_report_do(&p->d->report, "run this as root or as "
-			    "the service's user");
-		else
-			say_start(p);
+		say_missing(p, errno);
 		return false;
 	}
 	if (S_ISSOCK(p->st.st_mode))
@@ -130,6 +146,11 @@ is_open(const struct place *p)
 static void
 say_connect(const struct place *p, int error)
 {
+	/* The web server may: is_open has seen to that. */
+	if (error == EACCES && p->d->web.known) {
+		say_unseen(p);
+		return;
+	}
 	csa_report(&p->d->report, CSA_VERDICT_FAIL, p->check,
 	    "%s cannot be connected to (mode %04o): %s", p->path,
 	    (unsigned)p->st.st_mode & 07777, strerror(error));
@@ -268,8 +289,11 @@ csa_check_sockets(struct csa_doctor *d)
 	if (d->service.known)
 		return;
 	/* mod_fcgid's processes are the web server's own. */
-	if (d->web.known && d->web.uid != 0)
+	if (d->web.known && d->web.uid != 0) {
 		d->service = d->web;
-	else
-		csa_who_self(&d->service);
+		return;
+	}
+	/* Nobody else to judge by; only root can have looked everywhere. */
+	csa_who_self(&d->service);
+	d->service.known = d->service.uid == 0;
 }

@@ -347,6 +347,24 @@ def test_sees_a_socket_that_the_web_server_may_not_use():
         found.expect("socket.chat", "fail", "runs as nobody")
 
 
+@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="only root can be somebody else")
+def test_a_user_who_may_not_look_says_so():
+    with installation(Nginx) as front:
+        # The program where everybody can run it; the rest as an operator would have it.
+        program = shutil.copy(PROGRAM, front.service.dir)
+        os.chmod(program, 0o755)
+        os.chmod(front.service.data, 0o700)
+        run = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, "doctor", "--json",
+                              "-c", front.service.conf, "--url", f"http://127.0.0.1:{front.port}", "--web-user", "root"],
+                             env=front.service.env, capture_output=True, text=True, timeout=100)
+        found = Findings(run)
+        for check in ("socket.chat", "data_dir", "run_dir", "store"):
+            found.expect(check, "skip", "", "as the service's user")
+        # From outside everything is seen all the same.
+        found.expect("stream.abort", "ok")
+        found.only()
+
+
 def test_a_socket_of_another_name_is_looked_at():
     with installation(Lighttpd) as front:
         found = doctor("-c", front.service.conf, "--socket", front.service.socket("status"), env=front.service.env)
