@@ -112,7 +112,7 @@ END_TEST
 START_TEST(waits_as_told)
 {
 	static char		 date[64];
-	const struct step	 step[][2] = {
+	static const struct step step[][2] = {
 		{ { REPLY, 429, 0, "Retry-After: 1", NULL }, OK },
 		{ { REPLY, 429, 0, NULL, "retry 1" }, OK },
 		{ { REPLY, 503, 0, "Retry-After: 1", NULL }, OK },
@@ -215,8 +215,9 @@ attempts_at(const char *url)
 
 START_TEST(no_connection)
 {
-	struct server	*srv;
-	char		 url[80];
+	/* Its threads outlive the test. */
+	static struct server	*srv;
+	char			 url[80];
 
 	/* Nobody is there: three times. */
 	far_open("breaker_percent = 0\n", "k1");

@@ -221,12 +221,22 @@ END_TEST
 
 /* ---- several processes ---- */
 
+static void
+open_400(void)
+{
+	char	 text[64];
+
+	snprintf(text, sizeof(text), "breaker_open_ms = %d\n",
+	    (int)patience(400));
+	far_open(text, "k1");
+}
+
 static int
 open_in_child(void)
 {
 	int	 rc;
 
-	far_open("breaker_open_ms = 400\n", "k1");
+	open_400();
 	for (int i = 0; i < 10; i++)
 		(void)call(patience(10000), &rc);
 	far_close();
@@ -239,7 +249,7 @@ die_as_probe(void)
 {
 	struct csa_up_call	*c;
 
-	far_open("breaker_open_ms = 400\n", "k1");
+	open_400();
 	c = start(30000);
 	/* Whoever waits drives: the request goes out. */
 	if (csa_waiter_pause(waiter, csa_now_ms() + patience(200),
@@ -258,20 +268,20 @@ START_TEST(breaker_of_all)
 	/* Ten calls of each: neither sees twenty. */
 	for (int i = 0; i < 2; i++)
 		ck_assert_int_eq(in_child(open_in_child), 0);
-	far_open("breaker_open_ms = 400\n", "k1");
+	open_400();
 	ck_assert_uint_eq(fails(CSA_ERR_PROVIDER_UNAVAILABLE, 5000), 0);
 	ck_assert(csa_upstream_is_open(CSA_SRC_GEMINI));
-	poll(NULL, 0, 420);
+	poll(NULL, 0, (int)patience(420));
 	/* Who dies while it is let through blocks nobody for ever. */
 	script_set(far_end, &silent, 1);
 	far_close();
 	ck_assert_int_eq(in_child(die_as_probe), -SIGKILL);
 	ck_assert_int_eq(far_end->requests, 1);
-	far_open("breaker_open_ms = 400\n", "k1");
+	open_400();
 	script_set(far_end, &fine, 1);
 	ck_assert_uint_eq(fails(CSA_ERR_PROVIDER_UNAVAILABLE, 5000), 0);
 	begin = csa_now_ms();
-	poll(NULL, 0, 420);
+	poll(NULL, 0, (int)patience(420));
 	ck_assert_uint_eq(whole(200), 1);
 	ck_assert_int_le(csa_now_ms() - begin, patience(600));
 	ck_assert(!csa_upstream_is_open(CSA_SRC_GEMINI));

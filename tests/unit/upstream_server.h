@@ -35,6 +35,7 @@ struct script {
 	_Atomic(const struct step *) step;
 	atomic_int		 nsteps;
 	const struct step	*of_key[3];	/* instead, where not NULL */
+	struct script		*before;	/* made before this one */
 };
 
 struct script *script_start(void);

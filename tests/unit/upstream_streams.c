@@ -92,6 +92,7 @@ START_TEST(policy)
 			ck_assert_int_eq(err.code,
 			    CSA_ERR_PROVIDER_UNAVAILABLE);
 			/* And so it stays. */
+			csa_buf_fini(&b);
 			ck_assert_int_eq(read_all(c, &b, 1), -1);
 		}
 		csa_buf_fini(&b);
