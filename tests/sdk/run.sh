@@ -1,9 +1,10 @@
 #!/bin/sh
-# The vendors' own clients against the emulators: every call must succeed, and
-# every error must surface as the client's own kind of error.  Two generations
-# of clients, as they differ on the wire.
+# The vendors' own clients against the emulators, and OpenAI's against the
+# service's own face of its API (v1): every call must succeed, and every error
+# must surface as the client's own kind of error.  Two generations of clients,
+# as they differ on the wire.
 #
-# usage: run.sh [EMULATOR [gemini|pinecone|openai|raw]...]
+# usage: run.sh [EMULATOR [gemini|pinecone|openai|raw|v1]...]
 # CSA_SDK_DIR keeps the installed packages between runs.  Exit status 77: the
 # clients cannot be had here.
 
@@ -24,7 +25,10 @@ major=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null) ||
 
 tmp=$(mktemp -d) || exit 1
 emu_pid=
+service_pid=
 cleanup() {
+	exec 3>&-
+	[ -n "$service_pid" ] && wait "$service_pid" 2>/dev/null
 	[ -n "$emu_pid" ] && kill "$emu_pid" 2>/dev/null && wait "$emu_pid"
 	rm -rf "$tmp"
 }
@@ -55,6 +59,32 @@ until [ -s "$tmp/port" ]; do
 done
 EMU_URL=http://127.0.0.1:$(cat "$tmp/port")
 export EMU_URL
+
+# The service ends when its standard input, our descriptor 3, does.
+mkfifo "$tmp/alive" || exit 1
+python=python3
+[ ! -x /usr/bin/python3 ] || python=/usr/bin/python3
+$python "$here/service.py" "$EMU_URL" "$tmp/v1" <"$tmp/alive" \
+	>"$tmp/service.log" 2>&1 &
+service_pid=$!
+exec 3>"$tmp/alive"
+n=0
+while [ ! -s "$tmp/v1" ] && kill -0 "$service_pid" 2>/dev/null &&
+	[ $n -lt 600 ]; do
+	n=$((n + 1))
+	sleep 0.1
+done
+if [ -s "$tmp/v1" ]; then
+	CSA_V1=$(cat "$tmp/v1")
+	export CSA_V1
+else
+	exec 3>&-
+	wait "$service_pid"
+	[ $? = 77 ] || { echo "the service did not start:"
+		tail -n 20 "$tmp/service.log"; exit 1; }
+	service_pid=
+	echo "SKIP: v1: $(cat "$tmp/service.log")"
+fi
 
 # run GENERATION NODE [names]: adds to the log that is counted at the end.
 run() {
