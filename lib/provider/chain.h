@@ -14,7 +14,7 @@
  * - no text was handed out yet: nobody wants two answers glued together;
  * - there is time.  So that there is, a tenth of it, half a second at most, is
  *   kept from all that write where quotes may follow, which need a few
- *   milliseconds.  Of the rest one that writes a plain answer, and not a stream,
+ *   milliseconds.  Of the rest one that writes a plain answer, not a stream,
  *   gets two thirds where a model follows that writes as well.  (A stream that
  *   has begun must not be cut off for the next one's sake.)
  *
@@ -37,10 +37,10 @@ struct csa_link {
 };
 
 /*
- * A chain of n >= 1 links; it closes the models (several links may share one) and
- * frees prices.  It is what settles costs (prices.h): res->cost_usd is everything
- * that the question came to, failed calls included.  name and model are the first
- * link's, and probe asks it.
+ * A chain of n >= 1 links; it closes the models (several links may share one)
+ * and frees prices.  It is what settles costs (prices.h): res->cost_usd is
+ * everything that the question came to, failed calls included.  name and model
+ * are the first link's, and probe asks it.
  */
 struct csa_model *csa_model_chain_new(const struct csa_link *, size_t n,
 		    struct csa_prices *);

@@ -102,7 +102,8 @@ add(struct csa_prices *p, char *item, struct csa_err *err)
 	}
 	*end = '\0';
 	value += strspn(value, " \t");
-	if (strpbrk(item, " \t*|") != NULL || read_numbers(value, &o.price) == -1)
+	if (strpbrk(item, " \t*|") != NULL ||
+	    read_numbers(value, &o.price) == -1)
 		return wrong(err, whole);
 	o.name = csa_strdup(item);
 	p->own = csa_realloc(p->own, p->nown + 1, sizeof(*p->own));

@@ -50,7 +50,7 @@ label(const struct csa_link *l)
 	return l->ask != NULL ? l->ask : l->model->model;
 }
 
-/* Who wants the text, whether there was any, and until when writers may take. */
+/* Who wants the text, if there was any, and until when writers may take. */
 struct tap {
 	int	(*delta)(void *, const char *, size_t);
 	void	*arg;
@@ -142,7 +142,7 @@ may_go_on(size_t i, const struct csa_ctx *ctx, const struct csa_chat_req *req,
 {
 	if (!req->may_degrade || tap->given || csa_left_ms(ctx->deadline) == 0)
 		return false;
-	/* The names of the other models are the operator's, not the client's. */
+	/* The names of other models are the operator's, not the client's. */
 	return csa_provider_failed(err) ||
 	    (i > 0 && err->code == CSA_ERR_INVALID_VALUE);
 }

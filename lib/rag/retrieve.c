@@ -65,6 +65,8 @@ complete(const struct csa_rag *rag, struct csa_ctx *ctx,
 		if (stored[i].id != NULL) {
 			if (is_stale(&stored[i], &hits[i].chunk))
 				continue;
+			stored[i].vec = hits[i].chunk.vec;
+			stored[i].dim = hits[i].chunk.dim;
 			hits[i].chunk = stored[i];
 		} else if (hits[i].chunk.text == NULL)
 			continue;
@@ -96,7 +98,8 @@ static bool
 may_mend(const struct search *s, const struct csa_err *err)
 {
 	return s->rag->may_degrade && csa_left_ms(s->ctx->deadline) > 0 &&
-	    (csa_provider_failed(err) || err->code == CSA_ERR_STORE_UNAVAILABLE);
+	    (csa_provider_failed(err) ||
+	    err->code == CSA_ERR_STORE_UNAVAILABLE);
 }
 
 static void

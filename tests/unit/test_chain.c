@@ -337,7 +337,7 @@ START_TEST(quotes_are_in_time_where_models_hang)
 	ck_assert_int_eq(generate(false), 0);
 	ck_assert_str_eq(res.model, "extractive");
 	ck_assert_int_gt(csa_left_ms(ctx.deadline), 0);
-	/* Of 1800 ms two thirds for the first, and of the rest for the second. */
+	/* Of 1800 ms two thirds for the first, of the rest for the next. */
 	ck_assert_uint_eq(two.calls, 1);
 	ck_assert_int_le(two.had_ms, 401);
 	ck_assert_int_gt(two.had_ms, 250);

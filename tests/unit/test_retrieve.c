@@ -1,6 +1,6 @@
 /*
- * One search failing leaves the other: every fault of embedder, index and store,
- * with a request that may be degraded and one that may not.
+ * One search failing leaves the other: every fault of embedder, index and
+ * store, with a request that may be degraded and one that may not.
  */
 #include "config.h"
 
