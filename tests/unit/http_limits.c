@@ -13,8 +13,9 @@
 #include "lib/base/clock.h"
 #include "tests/unit/http_fixture.h"
 
-#define FIRST	150
-#define IDLE	120
+/* ms.  More than a thread on a busy machine waits for its turn. */
+#define FIRST	700
+#define IDLE	500
 
 static struct csa_http_call *
 limited(const char *path, bool stream, bool h2, int64_t ms)
@@ -105,21 +106,14 @@ START_TEST(limit_drip)
 {
 	int64_t			 begin = csa_now_ms();
 	struct csa_http_call	*c = limited("/events?1000000", _i & 1, false,
-	    patience(500));
+	    patience(1000));
 
 	drain(c, _i & 1);
-	took(begin, patience(500));
+	took(begin, patience(1000));
 	ck_assert_int_eq(err.code, CSA_ERR_DEADLINE);
 	ck_assert(csa_http_begun(c));
 	csa_http_end(c);
 	await_open(0);
-}
-END_TEST
-
-/* No limit: as before. */
-START_TEST(limit_none)
-{
-	whole(start("/slow?400"), 200, "hello");
 }
 END_TEST
 
@@ -139,9 +133,9 @@ slow_reader(bool h2, bool driven)
 				ck_abort_msg("wrong byte at %ld", at);
 		if (i == 1 || i == 3) {
 			if (driven)
-				whole(start("/slow?400"), 200, "hello");
+				whole(start("/slow?900"), 200, "hello");
 			else
-				poll(NULL, 0, (int)patience(400));
+				poll(NULL, 0, (int)patience(900));
 		}
 	}
 	ck_assert_msg(n == 0, "%s", err.detail);
@@ -173,7 +167,7 @@ slow_beat(void *count)
 /* A heartbeat that takes long is not the provider's silence. */
 START_TEST(limit_slow_beat)
 {
-	struct csa_http_call	*c = limited("/slow?250", false, false,
+	struct csa_http_call	*c = limited("/slow?1000", false, false,
 	    patience(20000));
 	int			 beats = 0;
 
@@ -212,7 +206,6 @@ limits_case(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, limit_silence, 0, 2 * CSA_NITEMS(silences));
 	tcase_add_loop_test(t, limit_drip, 0, 2);
-	tcase_add_test(t, limit_none);
 	tcase_add_loop_test(t, limit_slow_reader, 0, 2);
 	tcase_add_test(t, limit_slow_beat);
 	tcase_add_test(t, limit_among_others);
