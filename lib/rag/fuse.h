@@ -11,6 +11,15 @@
  * and to stretch that to 0..1 is to shout the embedder's doubts.  A passage that
  * only full text found is somewhere below the last, so it gets half of the last's
  * score.
+ *
+ * Where the hits have their vectors at hand (the local index), the question learns
+ * from what was found, once (Rocchio 1971; with embeddings: Li et al., arXiv
+ * 2108.11044): the middle of the vectors of the first five passages, of length 1,
+ * becomes half of the question.  The similarities to that are cheap, and trusted
+ * more than the first ones: their 0 is half as far below the last.  A list gives
+ * one passage in twenty to learn from, so a handful of hits gives none.
+ *
+ * nDCG@10 with multilingual-e5-small, w = .6: see bench/README.md.
  */
 
 #ifndef CSA_RAG_FUSE_H

@@ -16,7 +16,10 @@
 #include "lib/store/store.h"
 
 struct csa_vec_hit {
-	struct csa_chunk chunk;		/* text NULL where only the store has it */
+	struct csa_chunk chunk;		/* text NULL where only the store has it;
+					 * vec in the arena as it was stored
+					 * (csa_ingest: of length 1), or NULL
+					 * where it is not at hand */
 	double		 score;		/* similarity, larger is better */
 };
 

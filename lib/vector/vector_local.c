@@ -31,6 +31,12 @@ struct csa_vec_query {
 	size_t		 k;
 };
 
+/* Something near with its stored floats; near is first for csa_near_order. */
+struct hit {
+	struct csa_near	 near;
+	const float	*vec;
+};
+
 /* What is known of one question. */
 struct search {
 	struct local	*local;
@@ -40,6 +46,8 @@ struct search {
 	size_t		 dim, k;
 	struct csa_near	*near;
 	size_t		 nnear;
+	struct hit	*hits;		/* near, looked at again */
+	size_t		 nhits;
 	struct csa_err	*err;
 };
 
@@ -123,6 +131,7 @@ look_again(struct search *s)
 	const float		**v;
 	size_t			 n = 0;
 
+	s->hits = csa_arena_array(s->ctx->arena, s->nnear, struct hit);
 	row = csa_arena_array(s->ctx->arena, s->nnear, int64_t);
 	v = csa_arena_array(s->ctx->arena, s->nnear, const float *);
 	for (size_t i = 0; i < s->nnear; i++)
@@ -132,11 +141,11 @@ look_again(struct search *s)
 		return -1;
 	for (size_t i = 0; i < s->nnear; i++)
 		if (v[i] != NULL)
-			s->near[n++] = (struct csa_near){ row[i],
-			    cosine(s, v[i]) };
+			s->hits[n++] = (struct hit){ { row[i],
+			    cosine(s, v[i]) }, v[i] };
 	if (n > 1)
-		qsort(s->near, n, sizeof(*s->near), csa_near_order);
-	s->nnear = n < s->k ? n : s->k;
+		qsort(s->hits, n, sizeof(*s->hits), csa_near_order);
+	s->nhits = n < s->k ? n : s->k;
 	return 0;
 }
 
@@ -147,20 +156,22 @@ read_texts(struct search *s, struct csa_vec_hit **hits, size_t *n)
 	struct csa_chunk	*chunks;
 	int64_t			*row;
 
-	chunks = csa_arena_array(s->ctx->arena, s->nnear, struct csa_chunk);
-	row = csa_arena_array(s->ctx->arena, s->nnear, int64_t);
-	*hits = csa_arena_array(s->ctx->arena, s->nnear, struct csa_vec_hit);
-	for (size_t i = 0; i < s->nnear; i++)
-		row[i] = s->near[i].row;
-	if (store->ops->chunks_by_row(store, s->ctx, s->scope, row, s->nnear,
+	chunks = csa_arena_array(s->ctx->arena, s->nhits, struct csa_chunk);
+	row = csa_arena_array(s->ctx->arena, s->nhits, int64_t);
+	*hits = csa_arena_array(s->ctx->arena, s->nhits, struct csa_vec_hit);
+	for (size_t i = 0; i < s->nhits; i++)
+		row[i] = s->hits[i].near.row;
+	if (store->ops->chunks_by_row(store, s->ctx, s->scope, row, s->nhits,
 	    chunks, s->err) == -1)
 		return -1;
-	for (size_t i = 0; i < s->nnear; i++) {
+	for (size_t i = 0; i < s->nhits; i++) {
 		/* Replaced since the scan. */
 		if (chunks[i].id == NULL)
 			continue;
 		(*hits)[*n].chunk = chunks[i];
-		(*hits)[(*n)++].score = s->near[i].score;
+		(*hits)[*n].chunk.vec = s->hits[i].vec;
+		(*hits)[*n].chunk.dim = s->dim;
+		(*hits)[(*n)++].score = s->hits[i].near.score;
 	}
 	return 0;
 }
@@ -186,8 +197,9 @@ static int
 finish(struct csa_vec_query *q, struct csa_vec_hit **hits, size_t *n,
     struct csa_err *err)
 {
-	struct search	 s = { q->local, q->ctx, &q->scope, NULL, q->vec.dim,
-			    q->k, NULL, 0, err };
+	struct search	 s = { .local = q->local, .ctx = q->ctx,
+			    .scope = &q->scope, .dim = q->vec.dim, .k = q->k,
+			    .err = err };
 
 	*hits = NULL;
 	*n = 0;

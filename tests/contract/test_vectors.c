@@ -124,6 +124,9 @@ assert_exact(const struct csa_scope *scope, const float *all, size_t n,
 		ck_assert_double_eq_tol(hits[i].score,
 		    cosine(q, all + at * DIM), 1e-6);
 		ck_assert_str_eq(hits[i].chunk.text, id);
+		ck_assert_uint_eq(hits[i].chunk.dim, DIM);
+		ck_assert_mem_eq(hits[i].chunk.vec, all + at * DIM,
+		    DIM * sizeof(*all));
 	}
 	free(score);
 }

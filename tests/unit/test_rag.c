@@ -1,6 +1,8 @@
 #include "config.h"
 
 #include <check.h>
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,6 +122,138 @@ START_TEST(fuses_nothing_into_nothing)
 }
 END_TEST
 
+/*
+ * A hundred vectors, the i-th i hundredths of a right angle from the first axis
+ * but the last, which is like the first one turned a little; scores fall evenly.
+ */
+#define NEAR	100
+
+static char		 near_id[NEAR][8];
+static float		 near_vec[NEAR][2];
+static struct csa_vec_hit near_hits[NEAR];
+
+static struct csa_vec_hit *
+near_of(size_t n)
+{
+	double	 turn;
+
+	for (size_t i = 0; i < n; i++) {
+		snprintf(near_id[i], sizeof(near_id[i]), "v%02zu", i);
+		turn = (i + 1 == n ? 1 : (double)i) * 1.57 / 100;
+		near_vec[i][0] = (float)cos(turn);
+		near_vec[i][1] = (float)sin(turn);
+		near_hits[i] = (struct csa_vec_hit){ chunk(near_id[i], NULL),
+		    .9 - .001 * (double)i };
+		near_hits[i].chunk.vec = near_vec[i];
+		near_hits[i].chunk.dim = 2;
+	}
+	return near_hits;
+}
+
+static size_t
+place_of(const struct csa_passage *p, size_t n, const char *id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(p[i].chunk.id, id) == 0)
+			return i;
+	ck_abort_msg("%s is not there", id);
+}
+
+START_TEST(learns_from_what_was_found)
+{
+	struct csa_text_hit	 t[] = {
+		{ chunk("v00", "text"), 8, 8 }, { chunk("only-text", "t"), 4, 4 },
+	};
+	struct csa_text_result	 text = { .hits = t, .nhits = 2 };
+	struct csa_passage	*p;
+	size_t			 n;
+
+	p = csa_fuse(arena, &text, near_of(NEAR), NEAR, .5, &n);
+	ck_assert_uint_eq(n, NEAR + 1);
+	ck_assert_str_eq(p[0].chunk.id, "v00");
+	ck_assert_str_eq(p[0].chunk.text, "text");
+	/* The question thought it the last, the first five are like it. */
+	ck_assert_uint_lt(place_of(p, n, "v99"), 40);
+	ck_assert_uint_gt(place_of(p, n, "v98"), 90);
+	for (size_t i = 0; i < n; i++) {
+		ck_assert(p[i].score >= 0 && p[i].score <= 1);
+		ck_assert(i == 0 || p[i].score <= p[i - 1].score);
+	}
+}
+END_TEST
+
+/* What both lists have is learnt from, whichever of the two had the text. */
+START_TEST(learns_from_what_both_found)
+{
+	struct csa_text_hit	 t[5];
+	struct csa_text_result	 text = { .hits = t, .nhits = 5 };
+	struct csa_vec_hit	*v = near_of(NEAR);
+	struct csa_passage	*p;
+	size_t			 n;
+
+	for (size_t i = 0; i < 5; i++) {
+		t[i] = (struct csa_text_hit){ chunk(near_id[60 + i], "text"), 8,
+		    8 };
+		v[60 + i].chunk.text = _i == 0 ? NULL : "text";
+	}
+	p = csa_fuse(arena, &text, v, NEAR, .9, &n);
+	ck_assert_uint_eq(n, NEAR);
+	ck_assert_uint_lt(place_of(p, n, "v59"), place_of(p, n, "v00"));
+}
+END_TEST
+
+/*
+ * The figures of one: five of a hundred are learnt from, half of the score is
+ * what the question thought, half the product with their middle.
+ */
+START_TEST(learns_by_halves)
+{
+	struct csa_text_result	 text = { .hits = NULL, .nhits = 0 };
+	double			 s[NEAR], m[2] = { 0, 0 }, hi = -1, lo = 2, len;
+	struct csa_passage	*p;
+	size_t			 n;
+
+	p = csa_fuse(arena, &text, near_of(NEAR), NEAR, 0, &n);
+	for (size_t i = 0; i < 5; i++)
+		for (size_t d = 0; d < 2; d++)
+			m[d] += (double)near_vec[i][d];
+	len = sqrt(m[0] * m[0] + m[1] * m[1]);
+	for (size_t i = 0; i < NEAR; i++) {
+		s[i] = .5 * near_hits[i].score + .5 * (m[0] / len *
+		    (double)near_vec[i][0] + m[1] / len *
+		    (double)near_vec[i][1]);
+		hi = s[i] > hi ? s[i] : hi;
+		lo = s[i] < lo ? s[i] : lo;
+	}
+	for (size_t i = 0; i < NEAR; i++)
+		ck_assert_double_eq_tol(
+		    p[place_of(p, n, near_id[i])].score,
+		    1 - (hi - s[i]) / (1.5 * (hi - lo)), 1e-5);
+}
+END_TEST
+
+/* 0: a hit without a vector, 1: another size, 2: not finite, 3: too few hits. */
+START_TEST(learns_nothing_where_it_cannot)
+{
+	struct csa_text_result	 text = { .hits = NULL, .nhits = 0 };
+	struct csa_vec_hit	*v = near_of(_i == 3 ? 19 : NEAR);
+	size_t			 n, nv = _i == 3 ? 19 : NEAR;
+	struct csa_passage	*p;
+
+	if (_i == 0)
+		v[50].chunk.vec = NULL;
+	else if (_i == 1)
+		v[50].chunk.dim = 1;
+	else if (_i == 2)
+		near_vec[50][0] = NAN;
+	p = csa_fuse(arena, &text, v, nv, .5, &n);
+	ck_assert_uint_eq(n, nv);
+	for (size_t i = 0; i < n; i++)
+		ck_assert_str_eq(p[i].chunk.id, near_id[i]);
+	ck_assert_double_eq_tol(p[n - 1].score, .25, 1e-9);
+}
+END_TEST
+
 /* ---- the prompt ---- */
 
 static size_t
@@ -225,6 +359,10 @@ main(void)
 	tcase_add_test(tc, fuses_by_normalised_scores);
 	tcase_add_test(tc, orders_ties_the_same_way_every_time);
 	tcase_add_test(tc, fuses_nothing_into_nothing);
+	tcase_add_test(tc, learns_from_what_was_found);
+	tcase_add_loop_test(tc, learns_from_what_both_found, 0, 2);
+	tcase_add_test(tc, learns_by_halves);
+	tcase_add_loop_test(tc, learns_nothing_where_it_cannot, 0, 4);
 	tcase_add_test(tc, keeps_the_last_messages_of_history);
 	tcase_add_test(tc, numbers_the_passages_within_the_budget);
 	tcase_add_loop_test(tc, lets_no_text_write_our_marks, 0,
