@@ -190,8 +190,7 @@ START_TEST(survives_every_wrong_byte)
 	size_t			 n;
 	char			*s = load(r, &n), kept;
 
-	/* One for each place: where it stands in an event makes the difference,
-	 * and the recordings have many. */
+	/* One for each place, of which the events have many of a kind. */
 	for (size_t at = 0; at < n; at++) {
 		kept = s[at];
 		s[at] = wrong[at % sizeof(wrong)];
@@ -419,7 +418,7 @@ flood(struct csa_chat_stream *st, const char *s, size_t n)
 
 static const struct { const char *first, *more; } floods[] = {
 	{ "data: ", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" },
-	{ "data: x\n", "data: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n" },
+	{ "data: x\n", "data: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n" },
 	{ "event: ", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" },
 	{ "{\"a\":[", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[" },
 	{ "\n", GT("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx") },

@@ -43,8 +43,10 @@ START_TEST(a_model_fails_as_it_should)
 	struct csa_model	*m;
 	int64_t			 start;
 
-	/* A stream without anything in it has broken off; see test_model_streams
-	 * for those that break in the middle. */
+	/*
+	 * A stream without anything in it has broken off; test_model_streams
+	 * has those that break in the middle.
+	 */
 	if (streamed && (strstr(c->rule, "\"empty\"") != NULL ||
 	    strstr(c->rule, "body\"") != NULL ||
 	    strstr(c->rule, "truncate") != NULL))

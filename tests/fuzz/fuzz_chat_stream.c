@@ -1,8 +1,7 @@
 /*
  * A streamed answer: whatever comes, and however it is cut, the same answer or
- * error comes out; the text is UTF-8 within its ceiling and only ever grows; and
- * what was cut off is never taken for another text.  The first byte says which
- * vendor, the next three how the bytes are cut.
+ * error comes out; and the text is UTF-8 within its ceiling and only ever grows.
+ * The first byte says which vendor, the next three how the bytes are cut.
  */
 
 #include "config.h"
