@@ -51,7 +51,9 @@ estimate(struct csa_answer *a, const struct csa_chat_req *req)
 		a->total_tokens = a->prompt_tokens + a->completion_tokens;
 }
 
-/* Has a failed exchange cost anything?  An upstream that we left may count it. */
+/*
+ * Has a failed exchange cost anything?  An upstream that we left may count it.
+ */
 static bool
 costs(const struct csa_chat_try *try, const struct csa_err *err)
 {

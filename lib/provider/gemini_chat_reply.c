@@ -65,7 +65,9 @@ parts(struct csa_answer *a, const struct csa_node *candidate)
 	return 0;
 }
 
-/* Prompt blocked: no candidates at all.  Events may just have none to add to. */
+/*
+ * Prompt blocked: no candidates at all.  Events may just have none to add to.
+ */
 static void
 without_candidates(struct csa_answer *a, const struct csa_node *o, bool whole)
 {

@@ -119,18 +119,19 @@ struct csa_model {
 
 struct csa_model_ops {
 	/*
-	 * Answer.  delta, where not NULL, gets the text piece by piece as it comes
-	 * (whole characters; joined they are res->text; nothing before there is
-	 * more than blanks) and returns -1 when nobody listens any more: then the
-	 * call upstream is ended before generate returns.  0 with res, or -1 with
-	 * err: CANCELLED, PROVIDER_UNAVAILABLE for a stream that broke off, ...
+	 * Answer.  delta, where not NULL, gets the text piece by piece as it
+	 * comes (whole characters; joined they are res->text; nothing before
+	 * there is more than blanks) and returns -1 when nobody listens any
+	 * more: then the call upstream is ended before generate returns.  0 with
+	 * res, or -1 with err: CANCELLED, PROVIDER_UNAVAILABLE for a stream that
+	 * broke off, ...
 	 *
-	 * On -1 res->model and the counts of tokens are what has been used up all
-	 * the same, 0 where nothing was: as the upstream reported, else estimated
-	 * at 4 bytes a token of the prompt and of the text that came.  The prompt
-	 * counts as soon as a good reply had begun, and when the call was given up
-	 * (CANCELLED, DEADLINE): the upstream may have read it.  A stream that ends
-	 * well without saying what it cost is estimated too.
+	 * On -1 res->model and the counts of tokens are what has been used up
+	 * all the same, 0 where nothing was: as the upstream reported, else
+	 * estimated at 4 bytes a token of the prompt and of the text that came.
+	 * The prompt counts as soon as a good reply had begun, and when the call
+	 * was given up (CANCELLED, DEADLINE): the upstream may have read it.  A
+	 * stream that ends well without saying what it cost is estimated too.
 	 */
 	int	(*generate)(struct csa_model *, struct csa_ctx *,
 		    const struct csa_chat_req *,

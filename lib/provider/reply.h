@@ -56,7 +56,7 @@ struct csa_answer {
 	struct csa_buf	 text;
 	enum csa_ending	 ending;
 	bool		 refused;	/* in the model's own words */
-	bool		 is_error;	/* the reply says so, whatever its status */
+	bool		 is_error;	/* whatever the status was */
 	char		 model[128];	/* "" where the reply did not say */
 	long		 prompt_tokens, completion_tokens, total_tokens;
 	long		 cached_tokens;	/* of the prompt */
@@ -93,6 +93,7 @@ struct csa_provider_error {
 	char	 message[160];		/* one line of printable UTF-8 */
 	long	 retry_s;		/* whole seconds */
 	enum csa_errcode code;		/* CSA_OK: it does not say */
+	bool	 key_refused;		/* Gemini says so with status 400 */
 };
 
 /*

@@ -8,7 +8,7 @@
  *
  * Two things go beyond the standard, because providers do them:
  * - An event that lacks its blank line, or even the end of its last line, is
- *   given out at the end of the stream.  Whether it is whole, its data must tell.
+ *   given out at the end of the stream.  Whether it is whole its data must tell.
  * - A line that begins with { where no event is under way begins a bare JSON
  *   text, up to the next blank line: that is how Gemini breaks off.
  */
@@ -56,7 +56,7 @@ void	csa_sse_fini(struct csa_sse *);
 int	csa_sse_next(struct csa_sse *, const char **s, size_t *n,
 	    struct csa_sse_event *);
 
-/* The stream has ended: 1 with what had no end of its own, 0, or -1 as above. */
+/* The stream has ended: 1 with what had no end of its own, 0, -1 as above. */
 int	csa_sse_end(struct csa_sse *, struct csa_sse_event *);
 
 #endif
