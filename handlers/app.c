@@ -14,6 +14,7 @@
 #include "lib/metrics/metrics.h"
 #include "lib/provider/provider.h"
 #include "lib/store/store.h"
+#include "lib/upstream/upstream.h"
 #include "lib/vector/vector.h"
 
 /* The embedder and the place of its vectors; neither where there is none. */
@@ -93,6 +94,9 @@ csa_app_new(const struct csa_config *config, const char *pool,
 	if (csa_metrics_open(config->run_dir, &alone) == -1)
 		csa_warn("the metrics are this process's alone: %s %s",
 		    alone.msg, alone.detail);
+	if (csa_upstream_share(config->run_dir, &alone) == -1)
+		csa_warn("what is known of providers is this process's alone: "
+		    "%s %s", alone.msg, alone.detail);
 	if (open_parts(app, err) == -1) {
 		csa_app_free(app);
 		return NULL;
@@ -117,6 +121,7 @@ csa_app_free(struct csa_app *app)
 	csa_kv_pool_free(app->kv);
 	csa_keys_free(app->keys);
 	csa_ready_free(app->ready);
+	csa_upstream_unshare();
 	csa_metrics_close();
 	free(app);
 }

@@ -38,9 +38,9 @@ nonsense(const struct csa_remote_model *m, struct csa_err *err,
 }
 
 static bool
-good(const struct csa_http_call *call)
+good(const struct csa_up_call *call)
 {
-	int	 status = csa_http_status(call);
+	int	 status = csa_up_status(call);
 
 	return status >= 200 && status <= 299;
 }
@@ -50,14 +50,14 @@ good(const struct csa_http_call *call)
  * mistake, not the provider's.
  */
 static int
-refused(const struct csa_remote_model *m, const struct csa_http_call *call,
+refused(const struct csa_remote_model *m, const struct csa_up_call *call,
     const struct csa_chat_try *try, const char *body, size_t len,
     struct csa_err *err)
 {
 	int	 rc = csa_remote_body_error(&m->remote, call, body, len, err);
 	char	 detail[sizeof(err->detail)];
 
-	if (csa_http_status(call) != 404 || try->model == m->model_id)
+	if (csa_up_status(call) != 404 || try->model == m->model_id)
 		return rc;
 	memcpy(detail, err->detail, sizeof(detail));
 	csa_fail(err, CSA_ERR_INVALID_VALUE, CSA_SRC_CLIENT,
@@ -66,29 +66,29 @@ refused(const struct csa_remote_model *m, const struct csa_http_call *call,
 }
 
 static int
-whole(const struct csa_remote_model *m, struct csa_http_call *call,
+whole(const struct csa_remote_model *m, struct csa_up_call *call,
     struct csa_chat_try *try, struct csa_answer *a, struct csa_err *err)
 {
 	const char	*s, *why;
 	size_t		 len;
 
-	if (csa_http_wait(call, err) == -1)
+	if (csa_up_wait(call, err) == -1)
 		return -1;
-	s = csa_http_body(call, &len);
+	s = csa_up_body(call, &len);
 	if (!good(call))
 		return refused(m, call, try, s, len, err);
 	try->begun = true;
 	if (csa_chat_reply(m->driver->read, a, s, len, &why) == 0)
 		return 0;
 	return a->is_error ? csa_provider_error_fail(m->remote.source, s, len,
-	    m->remote.key, err) : nonsense(m, err, why);
+	    csa_up_key(call), err) : nonsense(m, err, why);
 }
 
 /* ---- streams ---- */
 
 /* The body of an error, as far as it is of use; whose first bytes came. */
 static int
-stream_refused(const struct csa_remote_model *m, struct csa_http_call *call,
+stream_refused(const struct csa_remote_model *m, struct csa_up_call *call,
     const struct csa_chat_try *try, const char *piece, long n,
     int64_t deadline, struct csa_err *err)
 {
@@ -99,7 +99,7 @@ stream_refused(const struct csa_remote_model *m, struct csa_http_call *call,
 	csa_buf_init(&body, MAX_ERROR);
 	csa_buf_add(&body, piece, (size_t)n);
 	while (n > 0 && !body.failed) {
-		n = csa_http_read(call, more, sizeof(more), deadline,
+		n = csa_up_read(call, more, sizeof(more), deadline,
 		    &ignored);
 		if (n > 0)
 			csa_buf_add(&body, more, (size_t)n);
@@ -160,7 +160,7 @@ look(struct watch *w, const struct csa_chat_stream *s)
 	}
 }
 
-/* The stream has ended well (0), or not: n is what csa_http_read said. */
+/* The stream has ended well (0), or not: n is what csa_up_read said. */
 static int
 end(struct csa_chat_stream *s, long n, const struct csa_err *why,
     struct csa_err *err)
@@ -177,7 +177,7 @@ end(struct csa_chat_stream *s, long n, const struct csa_err *why,
 }
 
 static int
-follow(const struct csa_remote_model *m, struct csa_http_call *call,
+follow(const struct csa_remote_model *m, struct csa_up_call *call,
     int64_t deadline, struct csa_chat_try *try, struct csa_chat_stream *s,
     struct csa_err *err)
 {
@@ -187,7 +187,7 @@ follow(const struct csa_remote_model *m, struct csa_http_call *call,
 	long		 n;
 
 	for (;;) {
-		n = csa_http_read(call, piece, sizeof(piece), w.until, &why);
+		n = csa_up_read(call, piece, sizeof(piece), w.until, &why);
 		/* The deadline may come between two looks at the clock. */
 		if (n == -2 && !csa_chat_stream_whole(s))
 			continue;
@@ -197,6 +197,8 @@ follow(const struct csa_remote_model *m, struct csa_http_call *call,
 		if (n <= 0)
 			return end(s, n, &why, err);
 		try->begun = true;
+		/* Before the first byte it might have become another one. */
+		s->key = csa_up_key(call);
 		if (csa_chat_stream_feed(s, piece, (size_t)n, err) == -1 ||
 		    give(try->hearer, s->a, err) == -1)
 			return -1;
@@ -207,7 +209,7 @@ follow(const struct csa_remote_model *m, struct csa_http_call *call,
 }
 
 static int
-stream(const struct csa_remote_model *m, struct csa_http_call *call,
+stream(const struct csa_remote_model *m, struct csa_up_call *call,
     int64_t deadline, struct csa_chat_try *try, struct csa_answer *a,
     struct csa_err *err)
 {
@@ -215,7 +217,7 @@ stream(const struct csa_remote_model *m, struct csa_http_call *call,
 	int			 rc;
 
 	csa_chat_stream_init(&s, m->driver->read, m->remote.source,
-	    m->remote.key, a);
+	    csa_up_key(call), a);
 	rc = follow(m, call, deadline, try, &s, err);
 	csa_chat_stream_fini(&s);
 	/* A reply that came whole has given nothing out yet. */
@@ -226,9 +228,10 @@ int
 csa_chat_exchange(const struct csa_remote_model *m, struct csa_ctx *ctx,
     struct csa_chat_try *try, struct csa_answer *a, struct csa_err *err)
 {
-	struct csa_http_call	*call = NULL;
+	struct csa_up_call	*call = NULL;
 	struct csa_buf		 body;
-	const char		*url = m->driver->url(m, ctx->arena, try);
+	struct csa_up_req	 req = { .operation = "generate",
+				    .part = try->model };
 	size_t			 room = 1024;
 	int			 rc;
 
@@ -238,19 +241,24 @@ csa_chat_exchange(const struct csa_remote_model *m, struct csa_ctx *ctx,
 		room += try->req->messages[i].len + 64;
 	(void)csa_buf_reserve(&body, room + room / 8);
 	m->driver->body(m, &body, try);
+	req.url = m->driver->url(m, ctx->arena, try);
+	req.body = body.data;
+	req.len = body.len;
 	if (body.failed)
 		rc = csa_fail(err, CSA_ERR_TOO_LARGE, CSA_SRC_CLIENT,
 		    "the prompt is too large");
 	else if (try->hearer == NULL) {
-		call = csa_remote_post(&m->remote, ctx, "generate", url, &body,
-		    MAX_REPLY);
+		req.max_reply = MAX_REPLY;
+		req.slow = true;
+		call = csa_remote_start(&m->remote, ctx, req);
 		rc = whole(m, call, try, a, err);
 	} else {
-		call = csa_remote_stream(&m->remote, ctx, "generate", url,
-		    &body, MAX_STREAM);
+		req.max_reply = MAX_STREAM;
+		req.stream = true;
+		call = csa_remote_start(&m->remote, ctx, req);
 		rc = stream(m, call, ctx->deadline, try, a, err);
 	}
-	csa_http_end(call);
+	csa_up_end(call);
 	csa_buf_fini(&body);
 	return rc;
 }

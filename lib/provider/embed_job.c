@@ -20,7 +20,7 @@
 
 struct batch {
 	struct csa_buf		 body;
-	struct csa_http_call	*call;		/* NULL: not started */
+	struct csa_up_call	*call;		/* NULL: not started */
 	size_t			 first, n;	/* of the job's texts */
 };
 
@@ -39,18 +39,26 @@ start_next(struct csa_embed_job *job)
 {
 	struct csa_remote_embedder	*e = job->e;
 	struct batch			*b = &job->batch[job->started++];
-	const char			*url = e->url_many;
+	bool				 query = job->kind == CSA_EMBED_QUERY;
+	struct csa_up_req		 req = {
+		.operation = "embed", .part = e->model_id, .url = e->url_many,
+		/* A batch is a minute's work for some. */
+		.slow = !query, .hedge = query,
+	};
 	size_t				 dim;
 
-	if (b->n == 1 && job->kind == CSA_EMBED_QUERY && e->url_one != NULL)
-		url = e->url_one;
+	if (b->n == 1 && query && e->url_one != NULL)
+		req.url = e->url_one;
 	dim = e->dimensions > 0 ? (size_t)e->dimensions * 25 : MAX_VECTOR;
 	csa_buf_init(&b->body, MAX_BODY);
 	e->driver->body(e, &b->body, job->kind, &job->texts[b->first], b->n);
 	/* A body that did not fit is found out by finish; nothing is sent. */
-	if (!b->body.failed)
-		b->call = csa_remote_post(&e->remote, job->ctx, "embed", url,
-		    &b->body, MAX_FRAME + b->n * dim);
+	if (b->body.failed)
+		return;
+	req.body = b->body.data;
+	req.len = b->body.len;
+	req.max_reply = MAX_FRAME + b->n * dim;
+	b->call = csa_remote_start(&e->remote, job->ctx, req);
 }
 
 static struct csa_embed_job *
@@ -94,12 +102,12 @@ finish_batch(struct csa_embed_job *job, struct batch *b,
 	if (b->call == NULL)
 		return csa_fail(err, CSA_ERR_TOO_LARGE, CSA_SRC_CLIENT,
 		    "the texts are too large to be embedded");
-	if (csa_http_wait(b->call, err) == -1)
+	if (csa_up_wait(b->call, err) == -1)
 		return -1;
-	status = csa_http_status(b->call);
+	status = csa_up_status(b->call);
 	if (status < 200 || status > 299)
 		return csa_remote_status_error(r, b->call, err);
-	s = csa_http_body(b->call, &len);
+	s = csa_up_body(b->call, &len);
 	if (job->e->driver->reply(&want, s, len, vecs, &why) == -1) {
 		csa_fail(err, CSA_ERR_PROVIDER_ERROR, r->source, NULL);
 		return csa_fail_detail(err, "%s: embeddings: %s",
@@ -114,7 +122,7 @@ end(struct csa_embed_job *job)
 	if (job == NULL)
 		return;
 	for (size_t i = 0; i < job->started; i++) {
-		csa_http_end(job->batch[i].call);
+		csa_up_end(job->batch[i].call);
 		csa_buf_fini(&job->batch[i].body);
 	}
 	job->started = 0;

@@ -11,7 +11,7 @@ int
 csa_gemini_remote(struct csa_remote *r, const struct csa_config *config,
     struct csa_http *http, struct csa_err *err)
 {
-	return csa_remote_init(r, http, CSA_SRC_GEMINI,
+	return csa_remote_init(r, config, http, CSA_SRC_GEMINI,
 	    config->google_gemini_base_url, "x-goog-api-key: ",
 	    config->google_api_key, err);
 }

@@ -16,40 +16,32 @@
 #include "lib/http/http.h"
 #include "lib/provider/provider.h"
 #include "lib/provider/reply.h"
+#include "lib/upstream/upstream.h"
 
-#define CSA_MAX_HEADERS		2
 #define CSA_MAX_MODEL_NAME	256
 
 /* Where a driver's calls go. */
 struct csa_remote {
-	struct csa_http	*http;		/* borrowed */
+	struct csa_upstream *up;
 	enum csa_source	 source;
 	char		*base;		/* no slash at the end */
-	const char	*key;		/* borrowed from the configuration */
-	char		*header[CSA_MAX_HEADERS];
-	size_t		 nheaders;
 };
 
 /*
  * Fill r in.  base is copied.  auth is the name of the key's header with
  * whatever stands before the key ("Authorization: Bearer "); not sent without
- * a key.  -1 with err where the address or the key cannot stand in a request.
+ * a key.  keys: one, or several with commas.  -1 with err where the address or
+ * a key cannot stand in a request.
  */
-int	csa_remote_init(struct csa_remote *r, struct csa_http *,
-	    enum csa_source, const char *base, const char *auth,
-	    const char *key, struct csa_err *err);
+int	csa_remote_init(struct csa_remote *r, const struct csa_config *,
+	    struct csa_http *, enum csa_source, const char *base,
+	    const char *auth, const char *keys, struct csa_err *err);
 void	csa_remote_fini(struct csa_remote *r);
 
-/* Start POSTing body, which is borrowed, to url. */
-struct csa_http_call *
-	csa_remote_post(const struct csa_remote *r, struct csa_ctx *,
-	    const char *operation, const char *url, const struct csa_buf *body,
-	    size_t max_reply);
-/* The same for a reply that is read as it comes. */
-struct csa_http_call *
-	csa_remote_stream(const struct csa_remote *r, struct csa_ctx *,
-	    const char *operation, const char *url, const struct csa_buf *body,
-	    size_t max_reply);
+/* Start a POST; what req lacks (method, headers, deadline) is filled in. */
+struct csa_up_call *
+	csa_remote_start(const struct csa_remote *r, struct csa_ctx *,
+	    struct csa_up_req req);
 
 /*
  * A reply whose status is not 2xx, as an error: status, the far end's own
@@ -57,10 +49,10 @@ struct csa_http_call *
  * hint.  -1.
  */
 int	csa_remote_status_error(const struct csa_remote *r,
-	    const struct csa_http_call *, struct csa_err *err);
+	    const struct csa_up_call *, struct csa_err *err);
 /* The same of a stream, whose body was read. */
 int	csa_remote_body_error(const struct csa_remote *r,
-	    const struct csa_http_call *, const char *body, size_t len,
+	    const struct csa_up_call *, const char *body, size_t len,
 	    struct csa_err *err);
 
 /* "NAME#DIMENSIONS", or NAME alone for 0; from malloc. */

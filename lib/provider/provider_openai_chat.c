@@ -107,7 +107,7 @@ csa_model_openai_open(const struct csa_config *config, struct csa_http *http,
 
 	m->driver = &driver;
 	m->config = config;
-	if (csa_remote_init(&m->remote, http, CSA_SRC_OPENAI,
+	if (csa_remote_init(&m->remote, config, http, CSA_SRC_OPENAI,
 	    csa_openai_base(config), "Authorization: Bearer ",
 	    config->openai_api_key, err) == -1) {
 		csa_remote_model_free(m);

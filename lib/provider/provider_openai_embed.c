@@ -120,7 +120,7 @@ csa_embedder_openai_open(const struct csa_config *config,
 	e->config = config;
 	e->dimensions = config->embedding_dimensions;
 	e->batch = (size_t)config->embedding_batch;
-	if (csa_remote_init(&e->remote, http, CSA_SRC_OPENAI, base,
+	if (csa_remote_init(&e->remote, config, http, CSA_SRC_OPENAI, base,
 	    "Authorization: Bearer ", config->openai_api_key, err) == -1 ||
 	    extra_members(e, CSA_EMBED_QUERY, "embedding_query_body",
 	    config->embedding_query_body, err) == -1 ||

@@ -107,6 +107,23 @@ retry_delay(const struct csa_node *o)
 	return delay;
 }
 
+/* google.rpc.ErrorInfo: INVALID_ARGUMENT alone may be anything. */
+static bool
+refuses_key(const struct csa_node *o)
+{
+	const struct csa_node	*list = csa_node_at(o, "error.details"), *d;
+	const char		*s;
+
+	if (!csa_node_is(list, CSA_NODE_ARRAY))
+		return false;
+	for (d = list->first; d != NULL; d = d->next) {
+		s = csa_node_str(csa_node_get(d, "reason"));
+		if (s != NULL && strcmp(s, "API_KEY_INVALID") == 0)
+			return true;
+	}
+	return false;
+}
+
 /*
  * Where there is no status, because the answer had begun with 200 already, the
  * body has it, or a word for it: gRPC's at Gemini, a type at the others.
@@ -204,6 +221,7 @@ read_body(struct csa_provider_error *e, struct csa_arena *arena, const char *s,
 		o = o->first;
 	e->retry_s = retry_delay(o);
 	e->code = code(o);
+	e->key_refused = refuses_key(o);
 	if ((m = message(o)) != NULL)
 		*n = strlen(m);
 	return m;

@@ -13,15 +13,16 @@
 #include <stdint.h>
 
 #include "lib/http/http.h"
+#include "lib/upstream/upstream.h"
 #include "lib/vector/pinecone_reply.h"
 #include "lib/vector/vector.h"
 
-#define CSA_PINECONE_HEADERS	3
+#define CSA_PINECONE_HEADERS	2
 
 struct csa_pinecone {
 	struct csa_vectors	 vectors;	/* must be first */
 	struct csa_http		*http;		/* borrowed */
-	const char		*key;		/* borrowed */
+	struct csa_upstream	*up;
 	char			*header[CSA_PINECONE_HEADERS];
 	size_t			 nheaders;
 	char			*describe_url;	/* of the control plane */
@@ -42,7 +43,7 @@ struct csa_pinecone_at {
 };
 
 /* One exchange with the index or the control plane. */
-struct csa_http_call *
+struct csa_up_call *
 	csa_pinecone_start(struct csa_pinecone *, struct csa_waiter *,
 	    const char *operation, const char *url, const struct csa_buf *body,
 	    int64_t deadline);
@@ -51,8 +52,8 @@ struct csa_http_call *
  * Wait for it.  0 with the body of a 2xx reply; 1 where the far end says there
  * is no such namespace; -1 with err.
  */
-int	csa_pinecone_wait(struct csa_pinecone *, struct csa_http_call *,
-	    const char **s, size_t *len, struct csa_err *);
+int	csa_pinecone_wait(struct csa_up_call *, const char **s, size_t *len,
+	    struct csa_err *);
 
 /* The namespace of a scope, in the arena. */
 const char *csa_pinecone_namespace(struct csa_arena *,
@@ -73,7 +74,7 @@ struct csa_pinecone_at csa_pinecone_at(struct csa_pinecone *);
  * Start asking what is not known yet; NULL where all is, or where the last try
  * failed so lately that this one would too.
  */
-struct csa_http_call *
+struct csa_up_call *
 	csa_pinecone_ask(struct csa_pinecone *, struct csa_ctx *);
 
 /*
@@ -81,7 +82,7 @@ struct csa_http_call *
  * complete as far as known; -1 with err where the index's address is not.
  */
 int	csa_pinecone_learn(struct csa_pinecone *, struct csa_ctx *,
-	    struct csa_http_call *, struct csa_pinecone_at *at,
+	    struct csa_up_call *, struct csa_pinecone_at *at,
 	    struct csa_err *);
 
 /* ---- vector_pinecone_write.c ---- */

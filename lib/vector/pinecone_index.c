@@ -60,7 +60,7 @@ csa_pinecone_at(struct csa_pinecone *p)
  * An index whose address was configured is asked itself, by its statistics: the
  * control plane may be out of reach then.
  */
-struct csa_http_call *
+struct csa_up_call *
 csa_pinecone_ask(struct csa_pinecone *p, struct csa_ctx *ctx)
 {
 	static char	 empty[] = "{}";
@@ -119,13 +119,13 @@ keep_failure(struct csa_pinecone *p, const struct csa_err *err)
 }
 
 static int
-learn(struct csa_pinecone *p, struct csa_ctx *ctx, struct csa_http_call *call,
+learn(struct csa_pinecone *p, struct csa_ctx *ctx, struct csa_up_call *call,
     struct csa_err *err)
 {
 	struct csa_index_info	 info;
 	const char		*s;
 	size_t			 len;
-	int			 rc = csa_pinecone_wait(p, call, &s, &len, err);
+	int			 rc = csa_pinecone_wait(call, &s, &len, err);
 
 	if (rc == -1)
 		return -1;
@@ -141,14 +141,14 @@ learn(struct csa_pinecone *p, struct csa_ctx *ctx, struct csa_http_call *call,
 
 int
 csa_pinecone_learn(struct csa_pinecone *p, struct csa_ctx *ctx,
-    struct csa_http_call *call, struct csa_pinecone_at *at,
+    struct csa_up_call *call, struct csa_pinecone_at *at,
     struct csa_err *err)
 {
 	struct csa_err	 why = { .code = CSA_OK };
 
 	if (call != NULL && learn(p, ctx, call, &why) == -1)
 		keep_failure(p, &why);
-	csa_http_end(call);
+	csa_up_end(call);
 	*at = csa_pinecone_at(p);
 	if (at->host != NULL)
 		return 0;

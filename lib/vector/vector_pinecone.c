@@ -29,18 +29,17 @@ struct csa_vec_query {
 	const char		*bot, *ns;
 	size_t			 k;
 	struct csa_buf		 body;
-	struct csa_http_call	*ask;		/* where is the index? */
-	struct csa_http_call	*call;
+	struct csa_up_call	*ask;		/* where is the index? */
+	struct csa_up_call	*call;
 };
 
-struct csa_http_call *
+struct csa_up_call *
 csa_pinecone_start(struct csa_pinecone *p, struct csa_waiter *waiter,
     const char *operation, const char *url, const struct csa_buf *body,
     int64_t deadline)
 {
 	const char	*header[CSA_PINECONE_HEADERS];
-	struct csa_http_req req = {
-		.source = CSA_SRC_PINECONE,
+	struct csa_up_req req = {
 		.operation = operation,
 		.method = body != NULL ? "POST" : "GET",
 		.url = url,
@@ -50,31 +49,33 @@ csa_pinecone_start(struct csa_pinecone *p, struct csa_waiter *waiter,
 		.len = body != NULL ? body->len : 0,
 		.max_reply = MAX_REPLY,
 		.deadline = deadline,
+		.hedge = strcmp(operation, "query") == 0,
 	};
 
 	for (size_t i = 0; i < p->nheaders; i++)
 		header[i] = p->header[i];
-	return csa_http_start(p->http, waiter, &req);
+	return csa_up_start(p->up, waiter, &req);
 }
 
 int
-csa_pinecone_wait(struct csa_pinecone *p, struct csa_http_call *call,
-    const char **s, size_t *len, struct csa_err *err)
+csa_pinecone_wait(struct csa_up_call *call, const char **s, size_t *len,
+    struct csa_err *err)
 {
 	char	 text[160];
 	bool	 missing;
 	int	 status;
 
-	if (csa_http_wait(call, err) == -1)
+	if (csa_up_wait(call, err) == -1)
 		return -1;
-	status = csa_http_status(call);
-	*s = csa_http_body(call, len);
+	status = csa_up_status(call);
+	*s = csa_up_body(call, len);
 	if (status >= 200 && status <= 299)
 		return 0;
-	missing = csa_pinecone_error(*s, *len, p->key, text, sizeof(text));
+	missing = csa_pinecone_error(*s, *len, csa_up_key(call), text,
+	    sizeof(text));
 	if (status == 404 && missing)
 		return 1;
-	csa_http_status_error(call, 0, err);
+	csa_up_status_error(call, err);
 	return csa_fail_detail(err, "pinecone: status %d: %s", status, text);
 }
 
@@ -160,8 +161,8 @@ cancel(struct csa_vec_query *q)
 {
 	if (q == NULL)
 		return;
-	csa_http_end(q->ask);
-	csa_http_end(q->call);
+	csa_up_end(q->ask);
+	csa_up_end(q->call);
 	csa_buf_fini(&q->body);
 	q->ask = q->call = NULL;
 }
@@ -194,7 +195,7 @@ finish_query(struct csa_vec_query *q, struct csa_vec_hit **hits, size_t *n,
     struct csa_err *err)
 {
 	struct csa_pinecone_at	 at;
-	struct csa_http_call	*ask = q->ask;
+	struct csa_up_call	*ask = q->ask;
 	const char		*s;
 	size_t			 len;
 	int			 rc;
@@ -208,7 +209,7 @@ finish_query(struct csa_vec_query *q, struct csa_vec_hit **hits, size_t *n,
 			return -1;
 		send_query(q, at.host);
 	}
-	if ((rc = csa_pinecone_wait(q->p, q->call, &s, &len, err)) == -1)
+	if ((rc = csa_pinecone_wait(q->call, &s, &len, err)) == -1)
 		return -1;
 	if (rc == 1)
 		return 0;		/* no such namespace: no hits */
@@ -249,6 +250,7 @@ close_vectors(struct csa_vectors *vectors)
 		return;
 	for (size_t i = 0; i < p->nheaders; i++)
 		free(p->header[i]);
+	csa_upstream_close(p->up);
 	free(p->describe_url);
 	free(p->host);
 	pthread_mutex_destroy(&p->lock);
@@ -298,20 +300,32 @@ describe_url(const struct csa_config *config)
 	return s;
 }
 
+/* The control plane and the index have other operations, so other breakers. */
+static int
+open_upstream(struct csa_pinecone *p, const struct csa_config *config,
+    struct csa_err *err)
+{
+	struct csa_upstream_opts o = { .source = CSA_SRC_PINECONE,
+		.base = p->host_given ? p->host : p->describe_url,
+		.auth = "Api-Key: ", .keys = config->pinecone_api_key };
+
+	p->up = csa_upstream_open(config, p->http, &o, err);
+	return p->up != NULL ? 0 : -1;
+}
+
 struct csa_vectors *
 csa_vectors_pinecone_open(const struct csa_config *config,
     struct csa_http *http, struct csa_err *err)
 {
 	struct csa_pinecone	*p;
 
-	if (!is_plain(config->pinecone_api_key) ||
-	    !is_plain(config->pinecone_index_host) ||
+	if (!is_plain(config->pinecone_index_host) ||
 	    !is_plain(config->pinecone_controller_host) ||
 	    !is_plain(config->pinecone_index_name) ||
 	    strpbrk(config->pinecone_index_name, "/?#%.") != NULL) {
-		csa_fail(err, CSA_ERR_INTERNAL, CSA_SRC_AGENT, "the key, the "
-		    "index or an address configured for Pinecone has a "
-		    "character that cannot be there");
+		csa_fail(err, CSA_ERR_INTERNAL, CSA_SRC_AGENT, "the index or "
+		    "an address configured for Pinecone has a character that "
+		    "cannot be there");
 		return NULL;
 	}
 	if (config->pinecone_index_host[0] == '\0' &&
@@ -324,12 +338,9 @@ csa_vectors_pinecone_open(const struct csa_config *config,
 	p = csa_new(struct csa_pinecone);
 	p->vectors = (struct csa_vectors){ &ops, "pinecone", true };
 	p->http = http;
-	p->key = config->pinecone_api_key;
 	p->header[p->nheaders++] = header("Content-Type", "application/json");
 	p->header[p->nheaders++] = header("X-Pinecone-Api-Version",
 	    config->pinecone_api_version);
-	if (p->key[0] != '\0')
-		p->header[p->nheaders++] = header("Api-Key", p->key);
 	p->max_text = config->max_chunk_bytes > MIN_MAX_TEXT ?
 	    (size_t)config->max_chunk_bytes : MIN_MAX_TEXT;
 	p->describe_url = describe_url(config);
@@ -337,5 +348,8 @@ csa_vectors_pinecone_open(const struct csa_config *config,
 	if (p->host_given)
 		p->host = csa_pinecone_address(config->pinecone_index_host);
 	CSA_MUST(pthread_mutex_init(&p->lock, NULL) == 0);
-	return &p->vectors;
+	if (open_upstream(p, config, err) == 0)
+		return &p->vectors;
+	close_vectors(&p->vectors);
+	return NULL;
 }

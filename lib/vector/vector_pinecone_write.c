@@ -23,7 +23,7 @@
 
 struct batch {
 	struct csa_buf		 body;
-	struct csa_http_call	*call;
+	struct csa_up_call	*call;
 	size_t			 first, n;	/* of the chunks or ids */
 };
 
@@ -183,9 +183,10 @@ end_batch(struct write *w, struct csa_err *err)
 	struct batch	*b = &w->batch[w->ended++ % WINDOW];
 	const char	*s;
 	size_t		 len;
+	unsigned	 tries;
 	int		 rc, status;
 
-	rc = csa_pinecone_wait(w->p, b->call, &s, &len, err);
+	rc = csa_pinecone_wait(b->call, &s, &len, err);
 	if (rc == 0)
 		rc = check_reply(w, b, s, len, err);
 	else if (rc == 1 && w->chunks == NULL)
@@ -195,13 +196,17 @@ end_batch(struct write *w, struct csa_err *err)
 		rc = csa_fail_detail(err,
 		    "pinecone: upsert: no such namespace");
 	}
-	/* Only a refusal is a promise that nothing was done. */
-	status = csa_http_status(b->call);
-	if (rc == 0 || status < 400 || status > 499)
+	/*
+	 * Only a refusal is a promise that nothing was done, and only of the
+	 * one request that it answers.
+	 */
+	status = csa_up_status(b->call);
+	tries = csa_up_attempts(b->call);
+	if (tries > 1 || (tries == 1 && (status < 400 || status > 499)))
 		w->maybe = true;
 	if (rc == 0)
 		w->done += b->n;
-	csa_http_end(b->call);
+	csa_up_end(b->call);
 	csa_buf_fini(&b->body);
 	return rc;
 }

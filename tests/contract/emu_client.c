@@ -12,6 +12,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
+#include "lib/upstream/upstream.h"
 #include "tests/contract/emu_client.h"
 
 struct csa_http		*emu_http;
@@ -172,6 +173,9 @@ emu_setup(void)
 	emu_ctx.deadline = csa_now_ms() + 10000;
 	emu_ctx.request_id = "test";
 	defaults(&emu_config);
+	/* One request is one request here; test_upstream looks at the rest. */
+	emu_config.retry_attempts = 1;
+	emu_config.breaker_percent = 0;
 	snprintf(openai, sizeof(openai), "%s/v1", url);
 	emu_config.google_api_key = "gk-secret";
 	emu_config.google_gemini_base_url = url;
@@ -186,6 +190,7 @@ emu_setup(void)
 void
 emu_teardown(void)
 {
+	csa_upstream_unshare();
 	csa_waiter_free(emu_ctx.waiter);
 	csa_arena_free(emu_ctx.arena);
 	csa_http_free(emu_http);
