@@ -185,7 +185,7 @@ counted(const char *labels)
 int64_t
 await_open(int n)
 {
-	int64_t	 begin = csa_now_ms(), end = begin + patience(1000);
+	int64_t	 begin = csa_now_ms(), end = begin + patience(3000);
 
 	while (atomic_load(&srv->open) != n && csa_now_ms() < end)
 		poll(NULL, 0, 1);

@@ -47,7 +47,7 @@ void	run_parallel(void);
 
 /* chatsphere_upstream_requests_total */
 uint64_t counted(const char *labels);
-/* Until the server has n connections, for 1 s at most.  Returns ms. */
+/* Until the server has n connections, for 3 s at most.  Returns ms. */
 int64_t	await_open(int n);
 /* Since begin, give or take what a slow machine needs. */
 void	took(int64_t begin, int64_t ms);

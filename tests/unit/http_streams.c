@@ -34,7 +34,7 @@ read_all(struct csa_http_call *c, struct csa_buf *b, int *beats)
 
 START_TEST(stream)
 {
-	struct csa_http_call	*c = start_stream("/events?20", patience(5000));
+	struct csa_http_call	*c = start_stream("/events?20", patience(20000));
 	struct csa_buf		 b;
 	int			 beats = 0;
 
@@ -57,7 +57,7 @@ END_TEST
 /* Whatever the size of what is asked for, nothing is lost or doubled. */
 START_TEST(stream_pieces)
 {
-	struct csa_http_call	*c = start_stream("/events?15", patience(5000));
+	struct csa_http_call	*c = start_stream("/events?15", patience(20000));
 	char			 got[300], want[300], part[16];
 	size_t			 at = 0, len = 0;
 	long			 n;
@@ -67,7 +67,7 @@ START_TEST(stream_pieces)
 		    "data: %d\n\n", i);
 	memset(part, '#', sizeof(part));
 	while ((n = csa_http_read(c, part, (size_t)_i, csa_now_ms() +
-	    patience(1000), &err)) > 0) {
+	    patience(10000), &err)) > 0) {
 		ck_assert_int_le(n, _i);
 		ck_assert_int_eq(part[_i], '#');
 		ck_assert_uint_le(at + (size_t)n, len);
@@ -83,7 +83,7 @@ END_TEST
 
 START_TEST(stream_status)
 {
-	struct csa_http_call	*c = start_stream("/busy", patience(5000));
+	struct csa_http_call	*c = start_stream("/busy", patience(20000));
 	struct csa_buf		 b;
 	int			 beats = 0;
 
@@ -101,7 +101,7 @@ START_TEST(stream_cut)
 {
 	static const char *const	 paths[] = { "/truncated", "/cut-chunks",
 		"/cut-reset" };
-	struct csa_http_call	*c = start_stream(paths[_i], patience(5000));
+	struct csa_http_call	*c = start_stream(paths[_i], patience(20000));
 	struct csa_buf		 b;
 	int			 beats = 0;
 
@@ -156,7 +156,7 @@ START_TEST(back_pressure)
 	ck_assert_msg(sent < FLOOD / 2, "%llu sent", (unsigned long long)sent);
 
 	while ((n = csa_http_read(c, part, sizeof(part), csa_now_ms() +
-	    patience(5000), &err)) > 0)
+	    patience(20000), &err)) > 0)
 		/* An assertion is too dear for every byte. */
 		for (long i = 0; i < n; i++, at++)
 			if ((unsigned char)part[i] != at % 251)
@@ -177,7 +177,7 @@ START_TEST(end_paused)
 		whole(start("/slow?10"), 200, "hello");
 	/* Below the low-water mark: it is being resumed when it ends. */
 	ck_assert_int_gt(csa_http_read(c, part, sizeof(part),
-	    csa_now_ms() + patience(1000), &err), 0);
+	    csa_now_ms() + patience(10000), &err), 0);
 	csa_http_end(c);
 	await_open(1);
 }
