@@ -16,7 +16,6 @@
 #define REFUSED_MS	60000	/* until such a key is tried again */
 #define BUSY_MS		10000	/* and one that is busy, nobody says how long */
 #define BUDGET_PERCENT	10	/* retries of the calls */
-#define BUDGET_LEAST	10
 
 /* Not for secrets: a step of splitmix64 (Steele, Lea, Flood 2014). */
 static int64_t
@@ -90,7 +89,7 @@ static bool
 has_budget(struct csa_up_call *c, int64_t now)
 {
 	if (c->far == NULL || csa_window_take(&c->far->retries, now,
-	    BUDGET_PERCENT, BUDGET_LEAST))
+	    BUDGET_PERCENT, c->up->floor))
 		return true;
 	csa_count(CSA_M_retry_budget_exhausted,
 	    csa_source_name(c->up->source), 1);

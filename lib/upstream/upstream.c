@@ -106,6 +106,7 @@ csa_upstream_open(const struct csa_config *config, struct csa_http *http,
 		.open_ms = config->breaker_open_ms,
 	};
 	up->attempts = (unsigned)config->retry_attempts;
+	up->floor = (unsigned)config->retry_floor;
 	up->base_ms = config->retry_base_ms;
 	up->wait_ms = config->retry_wait_ms;
 	up->first_byte_ms = config->first_byte_timeout_ms;

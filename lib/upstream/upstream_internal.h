@@ -28,6 +28,7 @@ struct csa_upstream {
 			    struct csa_up_hint *);
 	struct csa_breaker_opts breaker;
 	unsigned	 attempts;
+	unsigned	 floor;		/* retries that are always allowed */
 	int64_t		 base_ms, wait_ms;
 	long		 first_byte_ms, idle_ms;
 	bool		 hedge;
