@@ -24,12 +24,6 @@ struct csa_v1_request {
 };
 
 /*
- * The last message of a user is the question; what stands before it is the
- * history, what stands after it is left out.  Messages of the system and the
- * developer, wherever they stand, become the system text.  Messages of tools,
- * and those without text, are left out: nobody here has called a tool.  Of the
- * history, no more is looked at than the model will see.
- *
  * 0, or -1 with err that names the field.  What the fields mean and which are
  * ignored: doc/API.md.
  */

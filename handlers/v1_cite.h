@@ -29,7 +29,7 @@ void	csa_v1_uncite_add(struct csa_v1_uncite *, const char *s, size_t n,
 void	csa_v1_uncite_end(struct csa_v1_uncite *, struct csa_buf *out);
 
 /*
- * Append the sources that the answer cites as a Markdown list, with a blank line
+ * Append the sources that the answer cites as a Markdown list, a blank line
  * before it: "- [1] " and the document's title, or its id.  Nothing where it
  * cites none.
  */
