@@ -4,6 +4,7 @@
 #include <float.h>
 #include <locale.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/mem.h"
 #include "lib/text/numarr.h"
+#include "lib/text/numarr_usual.h"
 #include "lib/text/number.h"
 #include "lib/text/vec.h"
 
@@ -136,6 +138,177 @@ START_TEST(refuses_what_is_no_array_of_finite_numbers)
 	struct csa_numarr	 a;
 
 	ck_assert_int_eq(csa_numarr_scan(exact(bad[_i], n), n, MAX, &a), -1);
+}
+END_TEST
+
+/* Number by number and byte by byte: what the quick way must agree with. */
+static const char *
+past_space(const char *p, const char *end)
+{
+	while (p < end && strchr(" \t\r\n", *p) != NULL && *p != '\0')
+		p++;
+	return p;
+}
+
+static int
+scan_slowly(const char *s, size_t n, struct csa_numarr *a)
+{
+	const char		*p = past_space(s + 1, s + n), *end = s + n;
+	struct csa_number_text	 t;
+
+	a->count = 0;
+	for (; p < end && (*p != ']' || a->count > 0);
+	    p = past_space(p + 1, end)) {
+		if (csa_number_scan(p, (size_t)(end - p), &t) !=
+		    CSA_NUMBER_OK || csa_number_exceeds_float(p, t.len))
+			return -1;
+		a->count++;
+		p = past_space(p + t.len, end);
+		if (p == end || *p != ',')
+			break;
+	}
+	if (p == end || *p != ']')
+		return -1;
+	a->n = (size_t)(p + 1 - s);
+	return 0;
+}
+
+static void
+scans_alike(const char *s, size_t n)
+{
+	struct csa_numarr	 a = { 0 }, b = { 0 };
+	int			 want = scan_slowly(s, n, &b);
+
+	ck_assert_msg(csa_numarr_scan(exact(s, n), n, MAX, &a) == want,
+	    "%.*s", (int)n, s);
+	ck_assert_uint_eq(want == 0 ? a.n : 0, want == 0 ? b.n : 0);
+	if (want == 0)
+		ck_assert_uint_eq(a.count, b.count);
+}
+
+/* How a vector comes: indented, dense, as doubles, with what is not usual. */
+static const struct {
+	const char	*between;
+	int		 digits;
+	bool		 odd;			/* 1e-05, 12.5, 0, 1.0 too */
+} styles[] = {
+	{ ",\n        ", 9, false }, { ",", 8, false }, { ", ", 17, false },
+	{ ",\r\n\t", 9, false }, { " ,\n ", 1, true }, { ",", 9, true },
+};
+
+static int
+make_number(char *s, size_t size, int style)
+{
+	double	 d = (double)((int)(noise() % 1999) - 999) / 1000;
+
+	switch (styles[style].odd ? noise() % 6 : 5) {
+	case 0:
+		return snprintf(s, size, "%.1e", d);
+	case 1:
+		return snprintf(s, size, "%f", 100 * d);
+	case 2:
+		return snprintf(s, size, "%.0f", 5 * d);
+	default:
+		return snprintf(s, size, "%.*f", styles[style].digits, d);
+	}
+}
+
+static size_t
+make_vector(char *s, size_t size, int style, int count)
+{
+	size_t	 n = 0;
+
+	s[n++] = '[';
+	for (int i = 0; i < count; i++) {
+		n += (size_t)snprintf(s + n, size - n, "%s", i > 0 ?
+		    styles[style].between : "\n  ");
+		n += (size_t)make_number(s + n, size - n, style);
+	}
+	n += (size_t)snprintf(s + n, size - n, "\n ], \"x\": [1,2]}");
+	return n;
+}
+
+START_TEST(scans_the_usual_as_byte_by_byte)
+{
+	static const char	 misfits[] = "0179-+.,eE \t\n]x\"";
+	char			 text[2048], was;
+	size_t			 n = make_vector(text, sizeof(text), _i, 24);
+
+	scans_alike(text, n);
+	for (size_t i = 1; i < n; i++) {
+		was = text[i];
+		for (const char *m = misfits; *m != '\0'; m++) {
+			text[i] = *m;
+			scans_alike(text, n);
+		}
+		text[i] = (char)noise();
+		scans_alike(text, n);
+		text[i] = was;
+		scans_alike(text, i);		/* ends here */
+	}
+}
+END_TEST
+
+/* The copy, too, must be what is left without white space. */
+START_TEST(reads_and_copies_every_style)
+{
+	char			 text[2048], dense[2048], *at = dense;
+	size_t			 n = make_vector(text, sizeof(text), _i, 48);
+	float			 f[48], want;
+	struct csa_numarr	 a;
+	struct csa_buf		 b;
+
+	for (int first = 0; first < 2; first++, at = dense) {
+		ck_assert_int_eq(csa_numarr_scan(text, n, 48, &a), 0);
+		ck_assert_uint_eq(a.count, 48);
+		a.s = exact(a.s, a.n);
+		for (size_t i = 0; i < a.n; i++)
+			if (a.s[i] > ' ')
+				*at++ = a.s[i];
+		*at = '\0';
+		csa_buf_init(&b, 4096);
+		csa_numarr_copy(&b, &a);
+		ck_assert_str_eq(b.data, dense);
+		csa_buf_fini(&b);
+		csa_numarr_floats(&a, f);
+		at = dense;
+		for (int i = 0; i < 48; i++) {
+			want = strtof(at + 1, &at);
+			ck_assert(memcmp(&f[i], &want, sizeof(want)) == 0);
+		}
+		/* Again with nothing between the bracket and the first. */
+		memmove(text + 1, text + 4, n - 4);
+		n -= 3;
+	}
+}
+END_TEST
+
+START_TEST(bits_are_the_same_however_they_are_made)
+{
+	static const char	 usual[] = "0123456789 \n,-.eE+\t\r/:[]";
+	char			 text[CSA_BLOCK];
+	unsigned		 digits;
+	uint64_t		 ink;
+
+	for (int i = 0; i < 20000; i++) {
+		bool	 any = i % 2 == 0;
+
+		digits = 0;
+		ink = 0;
+		for (int k = 0; k < CSA_BLOCK; k++) {
+			text[k] = any ? (char)noise() :
+			    usual[noise() % (sizeof(usual) - 1)];
+			if (k < CSA_WINDOW && text[k] >= '0' && text[k] <= '9')
+				digits |= 1u << k;
+			ink |= (uint64_t)(text[k] > ' ') << k;
+		}
+		ck_assert_uint_eq(csa_digit_bits_plain(text), digits);
+		ck_assert_uint_eq(csa_digit_bits(text), digits);
+		if (any)
+			continue;		/* only of checked text */
+		ck_assert(csa_ink_bits_plain(text) == ink);
+		ck_assert(csa_ink_bits(text) == ink);
+	}
 }
 END_TEST
 
@@ -549,6 +722,11 @@ main(void)
 	    CSA_NITEMS(good));
 	tcase_add_loop_test(tc, refuses_what_is_no_array_of_finite_numbers, 0,
 	    CSA_NITEMS(bad));
+	tcase_add_loop_test(tc, scans_the_usual_as_byte_by_byte, 0,
+	    CSA_NITEMS(styles));
+	tcase_add_loop_test(tc, reads_and_copies_every_style, 0,
+	    CSA_NITEMS(styles));
+	tcase_add_test(tc, bits_are_the_same_however_they_are_made);
 	tcase_add_test(tc, takes_the_largest_float_and_not_the_next_number);
 	tcase_add_test(tc, counts_no_further_than_max);
 	tcase_add_test(tc, bounds_the_length_of_a_number);
