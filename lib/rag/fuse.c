@@ -11,15 +11,13 @@
 
 /* From a vector's best to its 0, in times from the best to the last. */
 #define SPAN		2.
-#define SPAN_LEARNT	1.5
-/* What a passage outside of the list gets: half of the last's, before. */
-#define UNSEEN		.25
+#define SPAN_LEARNT	1.25
 
 /* Of how many passages is learnt: so many, or one in so many of a list. */
 #define LEARN_MOST	5
 #define LEARN_ONE_IN	20
 /* What share of the question it becomes. */
-#define LEARNT		.5
+#define LEARNT		.4
 
 static int
 by_id(const void *a, const void *b)
@@ -60,7 +58,7 @@ scale_of(const struct csa_vec_hit *vec, size_t n, double span)
 	if (hi > lo) {
 		s.span = span * (hi - lo);
 		s.zero = hi - s.span;
-		s.unseen = UNSEEN;
+		s.unseen = (1 - 1 / span) / 2;
 	}
 	return s;
 }

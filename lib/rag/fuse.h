@@ -12,14 +12,20 @@
  * only full text found is somewhere below the last, so it gets half of the last's
  * score.
  *
- * Where the hits have their vectors at hand (the local index), the question learns
- * from what was found, once (Rocchio 1971; with embeddings: Li et al., arXiv
- * 2108.11044): the middle of the vectors of the first five passages, of length 1,
- * becomes half of the question.  The similarities to that are cheap, and trusted
- * more than the first ones: their 0 is half as far below the last.  A list gives
- * one passage in twenty to learn from, so a handful of hits gives none.
+ * Where the hits have their vectors at hand (the local index; Pinecone would send
+ * megabytes), the question learns from what was found, once (Rocchio 1971; with
+ * embeddings: Li et al., arXiv 2108.11044): the middle of the vectors of the first
+ * five passages, of length 1, becomes .4 of it.  Similarities to that are worth
+ * more than the first ones, so their 0 is nearer: a quarter as far below the last.
+ * One passage in twenty of a list is learnt from, so a handful teaches nothing.
  *
- * nDCG@10 with multilingual-e5-small, w = .6: see bench/README.md.
+ * Measured with multilingual-e5-small in four bits, w = .6 (bench/retrieval.py),
+ * nDCG@10 of full text, and what fusing adds without and with learning: cranfield
+ * .379, +.024, +.038; emanual .735, +.007, +.016.  It is a plain, not a peak: w .5
+ * to .65, 3 to 8 passages, .3 to .5 of the question and a 0 at 0 to half as far
+ * below the last all add .03 on the one and .002 on the other.  Without learning
+ * nothing tried adds .03: w, other scales (min-max, z-score, theoretical minimum),
+ * true similarities of what only full text found, two hundred hits.
  */
 
 #ifndef CSA_RAG_FUSE_H

@@ -203,12 +203,13 @@ START_TEST(learns_from_what_both_found)
 END_TEST
 
 /*
- * The figures of one: five of a hundred are learnt from, half of the score is
- * what the question thought, half the product with their middle.
+ * The figures of one: five of a hundred are learnt from, three fifths of the
+ * score are what the question thought, two the product with their middle.
  */
-START_TEST(learns_by_halves)
+START_TEST(learns_by_so_much)
 {
-	struct csa_text_result	 text = { .hits = NULL, .nhits = 0 };
+	struct csa_text_hit	 t = { chunk("only-text", "t"), 1, 1 };
+	struct csa_text_result	 text = { .hits = &t, .nhits = 1 };
 	double			 s[NEAR], m[2] = { 0, 0 }, hi = -1, lo = 2, len;
 	struct csa_passage	*p;
 	size_t			 n;
@@ -219,7 +220,7 @@ START_TEST(learns_by_halves)
 			m[d] += (double)near_vec[i][d];
 	len = sqrt(m[0] * m[0] + m[1] * m[1]);
 	for (size_t i = 0; i < NEAR; i++) {
-		s[i] = .5 * near_hits[i].score + .5 * (m[0] / len *
+		s[i] = .6 * near_hits[i].score + .4 * (m[0] / len *
 		    (double)near_vec[i][0] + m[1] / len *
 		    (double)near_vec[i][1]);
 		hi = s[i] > hi ? s[i] : hi;
@@ -228,7 +229,10 @@ START_TEST(learns_by_halves)
 	for (size_t i = 0; i < NEAR; i++)
 		ck_assert_double_eq_tol(
 		    p[place_of(p, n, near_id[i])].score,
-		    1 - (hi - s[i]) / (1.5 * (hi - lo)), 1e-5);
+		    1 - (hi - s[i]) / (1.25 * (hi - lo)), 1e-5);
+	/* Unseen: half of the .2 that the last one has. */
+	ck_assert_double_eq_tol(p[place_of(p, n, "only-text")].score, .1,
+	    1e-9);
 }
 END_TEST
 
@@ -361,7 +365,7 @@ main(void)
 	tcase_add_test(tc, fuses_nothing_into_nothing);
 	tcase_add_test(tc, learns_from_what_was_found);
 	tcase_add_loop_test(tc, learns_from_what_both_found, 0, 2);
-	tcase_add_test(tc, learns_by_halves);
+	tcase_add_test(tc, learns_by_so_much);
 	tcase_add_loop_test(tc, learns_nothing_where_it_cannot, 0, 4);
 	tcase_add_test(tc, keeps_the_last_messages_of_history);
 	tcase_add_test(tc, numbers_the_passages_within_the_budget);
