@@ -219,6 +219,23 @@ START_TEST(stays_closed)
 }
 END_TEST
 
+/* But that nothing came in a second does. */
+START_TEST(opens_on_silence)
+{
+	struct csa_up_call	*c[20];
+
+	script_set(far_end, &silent, 1);
+	for (size_t i = 0; i < CSA_NITEMS(c); i++)
+		c[i] = start(1100);
+	for (size_t i = 0; i < CSA_NITEMS(c); i++) {
+		ck_assert_int_eq(csa_up_wait(c[i], &err), -1);
+		ck_assert_int_eq(err.code, CSA_ERR_DEADLINE);
+		csa_up_end(c[i]);
+	}
+	ck_assert(csa_upstream_is_open(CSA_SRC_GEMINI));
+}
+END_TEST
+
 /* ---- several processes ---- */
 
 static void
@@ -320,6 +337,7 @@ outage_case(void)
 	tcase_add_test(tc, opens_alone);
 	tcase_add_test(tc, opens_on_no_connection);
 	tcase_add_loop_test(tc, stays_closed, 0, 5);
+	tcase_add_test(tc, opens_on_silence);
 	tcase_add_test(tc, breaker_of_all);
 	tcase_add_test(tc, flapping);
 	return tc;
