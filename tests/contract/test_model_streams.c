@@ -22,6 +22,13 @@
 #include "tests/contract/emu_client.h"
 #include "tests/contract/model_fixture.h"
 
+/* So many milliseconds, or more where each takes longer. */
+static long
+patience(long ms)
+{
+	return getenv("CSA_VALGRIND") != NULL ? ms * 10 : ms;
+}
+
 /* ---- what comes, and when ---- */
 
 START_TEST(gives_the_text_as_it_comes)
@@ -29,11 +36,11 @@ START_TEST(gives_the_text_as_it_comes)
 	struct csa_model	*m = open_model(_i);
 	int64_t			 start = csa_now_ms();
 
-	ck_assert_msg(ask(m, "EMU:slow=40 EMU:len=30", true) == 0, "%s",
+	ck_assert_msg(ask(m, "EMU:slow=80 EMU:len=30", true) == 0, "%s",
 	    err.detail);
-	/* Ten pieces, of which a slow machine may see two at a time. */
-	ck_assert_uint_ge(ndeltas, 5);
-	ck_assert_int_lt(first_delta - start, 300);
+	/* Ten pieces, of which a slow machine may see several at a time. */
+	ck_assert_uint_ge(ndeltas, 3);
+	ck_assert_int_lt(first_delta - start, patience(300));
 	ck_assert_int_gt(csa_now_ms() - first_delta, 200);
 	ck_assert_int_gt(res.completion_tokens, 0);
 	ck_assert_uint_eq(calls(_i), 1);
@@ -166,7 +173,7 @@ START_TEST(breaks_as_it_should)
 	all = csa_strdup(res.text);
 	emu_fault(c->rule);
 	if (c->ms > 0)
-		emu_ctx.deadline = csa_now_ms() + c->ms;
+		emu_ctx.deadline = csa_now_ms() + patience(c->ms);
 	rc = ask(m, question, true);
 	ck_assert_msg(rc == (code == CSA_OK ? 0 : -1), "%s: %s", c->rule,
 	    err.detail);
@@ -207,7 +214,7 @@ START_TEST(leaves_at_once_and_says_what_it_cost)
 	ck_assert_int_eq(err.code, CSA_ERR_CANCELLED);
 	ck_assert_int_eq(err.source, CSA_SRC_CLIENT);
 	ck_assert_uint_eq(ndeltas, 3);
-	ck_assert_int_lt(left - start, 1000);
+	ck_assert_int_lt(left - start, patience(1000));
 	ck_assert_int_gt(res.prompt_tokens, 0);
 	ck_assert_int_gt(res.completion_tokens, 0);
 	ck_assert_int_lt(res.completion_tokens, 60);
@@ -222,7 +229,7 @@ START_TEST(leaves_at_once_and_says_what_it_cost)
 	}
 	ck_assert_int_eq(json_object_get_int(v), 1);
 	ck_assert(json_object_object_get_ex(d, "last_ms", &v));
-	ck_assert_int_lt(json_object_get_int64(v) - left, 100);
+	ck_assert_int_lt(json_object_get_int64(v) - left, patience(100));
 	json_object_put(o);
 	ck_assert_uint_eq(calls(_i), 1);
 	csa_buf_fini(&heard);
@@ -348,11 +355,11 @@ START_TEST(gets_on_with_other_servers)
 	emu_config.openai_base_url = base;
 	emu_config.generative_model_name = "m";
 	m = open_model(OPENAI);
-	emu_ctx.deadline = csa_now_ms() + 1200;
+	emu_ctx.deadline = csa_now_ms() + patience(1200);
 	start = csa_now_ms();
 	rc = ask(m, "x", true);
 	ck_assert_msg(rc == (c->code == CSA_OK ? 0 : -1), "%s", err.detail);
-	ck_assert_int_lt(csa_now_ms() - start, c->ms);
+	ck_assert_int_lt(csa_now_ms() - start, patience(c->ms));
 	if (rc == -1)
 		ck_assert_msg(err.code == c->code, "%s: %s",
 		    csa_errinfo(err.code)->code, err.detail);
@@ -378,7 +385,7 @@ START_TEST(plays_a_script_in_pieces)
 		{ .text = "abcdef", .piece = 2, .error = CSA_ERR_PROVIDER_FAULT,
 		  .fail_after = 2 },
 		{ .text = "abcdef", .error = CSA_ERR_PROVIDER_BUSY },
-		{ .text = "abcdef", .piece = 1, .delay_ms = 100 },
+		{ .text = "abcdef", .piece = 1, .delay_ms = 200 },
 	};
 	struct csa_model	*m = csa_model_script_open(a, CSA_NITEMS(a));
 	int64_t			 start;
@@ -398,7 +405,7 @@ START_TEST(plays_a_script_in_pieces)
 	ck_assert_int_eq(err.code, CSA_ERR_PROVIDER_BUSY);
 	ck_assert_uint_eq(heard.len, 0);
 	ck_assert_int_eq(res.total_tokens, 0);
-	emu_ctx.deadline = csa_now_ms() + 150;
+	emu_ctx.deadline = csa_now_ms() + 300;
 	ck_assert_int_eq(ask(m, "x", true), -1);
 	ck_assert_int_eq(err.code, CSA_ERR_DEADLINE);
 	ck_assert_str_eq(heard.data, "a");
