@@ -143,7 +143,7 @@ csa_handle_v1_chat(struct csa_app *app, struct csa_call *call,
 	if (read_request(app, call, &r, err) == -1)
 		return -1;
 	h.model = r.chat.bot;
-	/* The clients ask for JSON even where they want a stream: not Accept. */
+	/* Not by Accept: the clients say JSON there, stream or not. */
 	if (r.chat.stream)
 		return csa_v1_chat_stream(app, call, &r, &h, err);
 	if (csa_turn_run(app, call, &r.chat, NULL, &t, err) == -1)

@@ -88,11 +88,12 @@ parse_form(struct json_object *body, struct csa_err *err)
 		return csa_v1_bad(err, "n", "must be 1: there is one answer");
 	if ((rc = csa_json_obj(body, "", "response_format", &o, err)) != 1)
 		return rc;
-	if (csa_v1_required(csa_json_str(o, "response_format", "type", &s, &len, err),
-	    "response_format", "type", err) == -1)
+	if (csa_v1_required(csa_json_str(o, "response_format", "type", &s,
+	    &len, err), "response_format", "type", err) == -1)
 		return -1;
-	return strcmp(s, "text") == 0 ? 0 : csa_v1_bad(err, "response_format.type",
-	    "must be text: answers are prose with citations");
+	return strcmp(s, "text") == 0 ? 0 : csa_v1_bad(err,
+	    "response_format.type", "must be text: answers are prose with "
+	    "citations");
 }
 
 /* The client may ask for less than the operator allows, not for more. */

@@ -60,8 +60,8 @@ add_part(struct json_object *part, const char *at, struct csa_buf *b,
 		return csa_fail(err, CSA_ERR_BAD_REQUEST, CSA_SRC_CLIENT,
 		    "%s is of the type %.40s; only text is taken here", at,
 		    type);
-	if (csa_v1_required(csa_json_str(part, at, "text", &s, &n, err), at, "text",
-	    err) == -1)
+	if (csa_v1_required(csa_json_str(part, at, "text", &s, &n, err), at,
+	    "text", err) == -1)
 		return -1;
 	if (b->len > 0 && n > 0)
 		csa_buf_putc(b, '\n');
@@ -105,8 +105,8 @@ read_role(struct json_object *o, const char *at, enum role *role,
 	const char	*s;
 	size_t		 n;
 
-	if (csa_v1_required(csa_json_str(o, at, "role", &s, &n, err), at, "role",
-	    err) == -1)
+	if (csa_v1_required(csa_json_str(o, at, "role", &s, &n, err), at,
+	    "role", err) == -1)
 		return -1;
 	for (size_t i = 0; i < CSA_NITEMS(roles); i++)
 		if (strcmp(roles[i].name, s) == 0) {
@@ -146,7 +146,8 @@ read_message(struct json_object *o, size_t i, struct csa_arena *arena,
 		return m->role == TOOL ? 0 :
 		    join_parts(content, path, arena, m, err);
 	default:
-		return csa_v1_bad(err, path, "must be a string or a list of parts");
+		return csa_v1_bad(err, path,
+		    "must be a string or a list of parts");
 	}
 }
 
@@ -218,7 +219,8 @@ take_messages(const struct given *m, size_t n, const struct csa_config *config,
 	while (q > 0 && m[q - 1].role != USER)
 		q--;
 	if (q == 0)
-		return csa_v1_bad(err, "messages", "must have one of the role user");
+		return csa_v1_bad(err, "messages",
+		    "must have one of the role user");
 	q--;
 	snprintf(at, sizeof(at), "messages[%zu].content", q);
 	if (csa_check_text(at, m[q].text, m[q].len,

@@ -209,12 +209,14 @@ static int
 bot(struct csa_store *s, struct csa_ctx *ctx, const struct csa_scope *scope,
     int64_t *since, struct csa_err *err)
 {
-	const char	*mine = strcmp(scope->tenant, "t") == 0 ? "mine" : "a b";
+	const char	*mine = "a b";
 
 	(void)s;
 	(void)ctx;
 	if (store_error != CSA_OK)
 		return csa_fail(err, store_error, CSA_SRC_STORE, NULL);
+	if (strcmp(scope->tenant, "t") == 0)
+		mine = "mine";
 	*since = 1700000000123;
 	return strstr(mine, scope->bot) != NULL;
 }
