@@ -17,10 +17,11 @@
 #include "lib/web/resp.h"
 
 /*
- * What fails this soon is told as an HTTP status; later the stream has begun,
- * since a client should know early that it is heard.
+ * What fails this soon is told as an HTTP status, two attempts after the first
+ * included; later the stream has begun, since a client should know early that it
+ * is heard.
  */
-#define PATIENCE_MS	100
+#define PATIENCE_MS	300
 
 struct stream {
 	struct csa_call	*call;

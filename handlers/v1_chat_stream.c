@@ -23,7 +23,7 @@
 #include "lib/web/resp.h"
 
 /* As in chat_stream.c: what fails this soon gets an HTTP status. */
-#define PATIENCE_MS	100
+#define PATIENCE_MS	300
 
 struct stream {
 	struct csa_call	*call;

@@ -31,9 +31,9 @@
  *   (Retry-After, or RetryInfo in the body), that and a little more.  Where it
  *   names more than retry_wait_ms, or than the deadline leaves, the reply is
  *   handed on as it is: csa_up_status_error tells the time to the client.
- * - Retries are at most a tenth of the calls to that address, or
- *   retry_floor (10) where that is more, in any 10 s, over all processes; moving to another key, which
- *   rests the first, is not counted.
+ * - Retries are at most a tenth of the calls to that address, or retry_floor
+ *   (10) where that is more, in any 10 s, over all processes; moving to another
+ *   key, which rests the first, is not counted.
  * - A breaker for each address, operation and part (a model): embedding may
  *   work where generating does not, one model where another is overloaded.  It
  *   opens when of at least breaker_calls exchanges in 10 s breaker_percent

@@ -3,7 +3,6 @@
 Each row is asked for as JSON and as a stream, of Gemini and of an OpenAI-compatible server, with
 no fallback, so that the fault itself is seen; test_fallback.py has what is answered instead.
 """
-import contextlib
 import os
 import socket
 import time
@@ -128,7 +127,9 @@ def test_a_lasting_fault(cloud, emulator, mode, step, row, kind, rule, status, c
     # A stream that has begun says it in an event; else the status says it.
     assert got == 200 and mode == "stream" or got == status or status is None and got in (502, 503), (got, error)
     assert took < LIMIT_MS / 1000 + 0.25
-    assert tries == 1 if row in NEVER_AGAIN else 1 <= tries <= 3, tries
+    # One more where a kept connection died under the first: nobody can tell that from a stale one.
+    most = 4 if kind in ("reset", "close") else 3
+    assert tries == 1 if row in NEVER_AGAIN else 1 <= tries <= most, tries
     well(cloud)
 
 
@@ -146,26 +147,31 @@ def test_a_passing_fault_is_not_seen(cloud, emulator, mode, step, kind, rule):
     assert took < LIMIT_MS / 1000
 
 
-def test_a_hint_is_kept(cloud, emulator, mode):
-    """G-01: the time that 429 names is waited for where the deadline allows it, and told where not."""
-    op = chat_op(cloud, mode)
-    kind = {"kind": "retryinfo429", "retry_delay": "1s"} if cloud.vendor == "gemini" else \
-        {"kind": "retry_after", "retry_after": 1}
-    emulator.fault(op, count=1, **kind)
-    got, error, _, text, took, _ = ask(cloud, mode)
-    assert (got, error) == (200, None) and took >= 0.95, (got, error, took)
-    kind = {"kind": "retryinfo429", "retry_delay": "40s"} if cloud.vendor == "gemini" else \
-        {"kind": "retry_after", "retry_after": 40}
-    time.sleep(0.1)
-    emulator.fault(op, count=1, **kind)
-    got, error, _, _, took, after = ask(cloud, mode)
-    assert error == "provider_busy" and took < 1, (got, error, took)
-    if got == 503:
-        assert 30 <= int(after) <= 41
-    # The key rests now, for all workers: wait for nobody in the next tests.
-    pause = os.path.join(cloud.service.run, "upstreams")
-    with contextlib.suppress(FileNotFoundError):
-        assert os.path.getsize(pause) > 0
+def hint(cloud, seconds):
+    if cloud.vendor == "gemini":
+        return {"kind": "retryinfo429", "retry_delay": f"{seconds}s"}
+    return {"kind": "retry_after", "retry_after": seconds}
+
+
+@pytest.mark.parametrize("vendor", ["gemini", "openai"])
+def test_a_hint_is_kept(emulator, mode, vendor):
+    """G-01: the time that 429 names is waited for where the deadline allows it, and told where not.
+
+    The key rests meanwhile for all workers, so this is a service of its own.
+    """
+    with temporary() as d, Cloud(emulator, d, [vendor], CONFIG) as c:
+        c.vendor = vendor
+        assert c.client.store("stars", "observatory", DOCS).status == 200
+        emulator.fault(chat_op(c, mode), count=1, **hint(c, 1))
+        got, error, _, text, took, _ = ask(c, mode)
+        assert (got, error) == (200, None) and took >= 0.95, (got, error, took)
+        emulator.fault(chat_op(c, mode), count=1, **hint(c, 40))
+        got, error, _, _, took, after = ask(c, mode)
+        assert error == "provider_busy" and took < 1, (got, error, took)
+        before = calls(emulator, chat_op(c, mode))
+        again = ask(c, "json")
+        assert again[:2] == (503, "provider_busy") and 30 <= int(again[5]) <= 41
+        assert calls(emulator, chat_op(c, mode)) == before
 
 
 @pytest.mark.parametrize("step", ["chat", "embed"])
@@ -185,8 +191,10 @@ def test_the_middle_of_an_answer(cloud, emulator, mode):
     op = chat_op(cloud, mode)
     for kind, rule in (("truncate", {"at": 1200}), ("reset_midbody", {"at": 1200}), ("hang_midbody", {"at": 1200}),
                        ("cut_midstream", {}), ("hang_midstream", {}), ("error_midstream", {}), ("no_end", {})):
-        if mode == "json" and "stream" in kind or mode == "json" and kind == "no_end":
+        if mode == "json" and ("stream" in kind or kind == "no_end"):
             continue
+        if kind == "no_end" and cloud.vendor == "openai":
+            continue    # the event that is missing there is [DONE], after the finish reason: it is whole
         emulator.fault(op, count=-1, kind=kind, **rule)
         got, error, source, text, took, _ = ask(cloud, mode, "EMU:len=600")
         emulator.clear()
