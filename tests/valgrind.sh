@@ -12,16 +12,11 @@ export CSA_SRCDIR=$src CSA_BUILDDIR=$build CSA_VALGRIND=1 CK_TIMEOUT_MULTIPLIER=
 make -s -C "$build" check TESTS= >/dev/null || exit 1
 
 one() { # TEST
-  local name=${1##*/} log rc=0 try
+  local name=${1##*/} log rc=0
   log=$(mktemp)
   [[ $name == test_http ]] || export CK_FORK=no
-  # Cases of test_http depend on timing: see check_in in run-tests.
-  for try in 1 2 3; do
-    rc=0
-    (cd "$build" && valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
-      --errors-for-leak-kinds=definite,indirect "$1") >"$log" 2>&1 || rc=$?
-    [[ $name == test_http && $rc != 0 && $rc != 99 && $try != 3 ]] || break
-  done
+  (cd "$build" && valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
+    --errors-for-leak-kinds=definite,indirect "$1") >"$log" 2>&1 || rc=$?
   case $rc in
     0) echo "valgrind: $name is clean" ;;
     77) echo "valgrind: $name skipped" ;;
