@@ -17,6 +17,8 @@ DOCS = ["The observatory opens its dome on clear nights from March to October.",
         "A guided tour of the observatory takes ninety minutes and ends at the large refractor."]
 QUESTION = "How long does a guided tour of the observatory take?"
 LIMIT_MS, IDLE_MS, FIRST_MS = 4000, 1000, 1500
+# What a machine may take that does other things as well.
+SLACK = 0.5
 CONFIG = {"fallback": "none", "idle_timeout_ms": IDLE_MS, "first_byte_timeout_ms": FIRST_MS, "heartbeat_ms": 300,
           # Fault after fault would open the circuit; test_breaker.py is about that.
           "breaker_percent": 0, "retry_floor": 1000000, "threads": 32}
@@ -126,7 +128,7 @@ def test_a_lasting_fault(cloud, emulator, mode, step, row, kind, rule, status, c
         assert error == code
     # A stream that has begun says it in an event; else the status says it.
     assert got == 200 and mode == "stream" or got == status or status is None and got in (502, 503), (got, error)
-    assert took < LIMIT_MS / 1000 + 0.25
+    assert took < LIMIT_MS / 1000 + SLACK
     # One more where a kept connection died under the first: nobody can tell that from a stale one.
     most = 4 if kind in ("reset", "close") else 3
     assert tries == 1 if row in NEVER_AGAIN else 1 <= tries <= most, tries
@@ -182,7 +184,7 @@ def test_silence(cloud, emulator, mode, step):
     got, error, source, _, took, _ = ask(cloud, mode)
     emulator.clear()
     assert error in ("provider_unavailable", "deadline_exceeded") and source == cloud.vendor
-    assert FIRST_MS / 1000 - 0.1 < took < LIMIT_MS / 1000 + 0.25, took
+    assert FIRST_MS / 1000 - 0.1 < took < LIMIT_MS / 1000 + SLACK, took
     well(cloud)
 
 
@@ -199,7 +201,7 @@ def test_the_middle_of_an_answer(cloud, emulator, mode):
         got, error, source, text, took, _ = ask(cloud, mode, "EMU:len=600")
         emulator.clear()
         assert error in ("provider_unavailable", "provider_busy", "provider_fault", "provider_error"), (kind, error)
-        assert source == cloud.vendor and took < LIMIT_MS / 1000 + 0.25, (kind, took)
+        assert source == cloud.vendor and took < LIMIT_MS / 1000 + SLACK, (kind, took)
         if kind.startswith("hang"):
             assert took > IDLE_MS / 1000 - 0.1, (kind, took)
     well(cloud)
@@ -293,7 +295,7 @@ def test_pinecone_fails_while_asked(cloud, emulator, mode, kind, rule, code):
     got, error, source, _, took, _ = ask(cloud, mode)
     emulator.clear()
     assert source == "pinecone" and error == code or code is None and error in ("provider_unavailable", "deadline_exceeded")
-    assert took < LIMIT_MS / 1000 + 0.25
+    assert took < LIMIT_MS / 1000 + SLACK
     well(cloud)
 
 
