@@ -128,7 +128,7 @@ END_TEST
  */
 #define NEAR	100
 
-static char		 near_id[NEAR][8];
+static char		 near_id[NEAR][32];
 static float		 near_vec[NEAR][2];
 static struct csa_vec_hit near_hits[NEAR];
 
