@@ -10,6 +10,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/must.h"
 #include "lib/store/tokenizer.h"
+#include "lib/text/swar.h"
 
 /* FTS5's own, for everything but the scripts without spaces. */
 static const char *const words_args[] = {
@@ -18,14 +19,21 @@ static const char *const words_args[] = {
 
 /*
  * Stems that were made before: text repeats its words, and porter costs ten
- * times what a look here does.
+ * times what a look here does.  Two to a line of the processor's cache.
  */
-#define STEMS		1024		/* a power of two */
-#define STEMMAX		20		/* longer words are not kept */
+#define STEMS		2048		/* a power of two */
+#define STEMMAX		15		/* longer words are not kept */
+#define WORDMAX		16		/* what is looked at for one */
+
+/* A word of ASCII letters and digits in lower case, with zeros behind it. */
+union word {
+	char	 c[WORDMAX];
+	uint64_t u[WORDMAX / 8];
+};
 
 struct stem {
-	uint8_t	 nword, nstem;		/* nword 0: free */
-	char	 word[STEMMAX];		/* in lower case */
+	union word word;		/* all zero: free */
+	uint8_t	 nstem;
 	char	 stem[STEMMAX];
 };
 
@@ -152,16 +160,56 @@ run_length(const char *s, int n, bool *pairs)
 
 /* ---- words of ASCII letters and digits ---- */
 
-enum { SEPARATOR, WORD, OTHER };
-
 /* Every ASCII byte that is no letter or digit separates words in unicode61. */
-static int
-kind_of(char c)
+static bool
+is_separator(char c)
 {
-	if ((unsigned char)c >= 0x80)
-		return OTHER;
-	return ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-	    (c >= '0' && c <= '9') ? WORD : SEPARATOR;
+	return !((c | 0x20) >= 'a' && (c | 0x20) <= 'z') &&
+	    !(c >= '0' && c <= '9') && !(c & 0x80);
+}
+
+/*
+ * The letters, in lower case, and digits that the eight bytes of v begin with;
+ * *n of them.  The sums set a byte's top bit where it is not below 'a', is above
+ * 'z', and the same for digits; none carries into the next.
+ */
+static inline uint64_t
+word_in(uint64_t v, int *n)
+{
+	uint64_t	 low = v & ~CSA_TOPS, cased = low | CSA_ONES * 0x20;
+	uint64_t	 letter, digit, other;
+
+	letter = (cased + CSA_ONES * (0x80 - 'a')) &
+	    ~(cased + CSA_ONES * (0x7f - 'z')) & CSA_TOPS;
+	digit = (low + CSA_ONES * (0x80 - '0')) &
+	    ~(low + CSA_ONES * (0x7f - '9'));
+	other = (~(letter | digit) | v) & CSA_TOPS;
+	v |= letter >> 2;
+	*n = 8;
+	if (other == 0)
+		return v;
+	*n = (int)csa_first8(other);
+	return v & (((other & -other) >> 7) - 1);
+}
+
+/* The word that s begins with, if it ends within WORDMAX bytes; its length. */
+static inline int
+read_word(const char *s, int n, union word *w)
+{
+	char	 tail[WORDMAX];
+	int	 len, more;
+
+	if (n < WORDMAX) {
+		memset(tail, 0, sizeof(tail));
+		memcpy(tail, s, (size_t)n);
+		s = tail;
+	}
+	w->u[0] = htole64(word_in(csa_load8(s), &len));
+	w->u[1] = 0;
+	if (len < 8)
+		return len;
+	w->u[1] = htole64(word_in(csa_load8(s + 8), &more));
+	return len + more;
 }
 
 static int
@@ -179,40 +227,40 @@ take_stem(void *arg, int flags, const char *text, int n, int start, int end)
 	return SQLITE_OK;
 }
 
-/* The stem of a word of at most STEMMAX ASCII letters and digits. */
-static const struct stem *
-stem_of(struct tokenizer *t, const char *s, int n)
+/* A multiplicative hash: its high bits have seen all of the word. */
+static unsigned
+hash_of(const union word *w)
 {
-	char		 low[STEMMAX];
-	uint32_t	 hash = 2166136261u;
-	struct stem	*m;
+	uint64_t	 h = w->u[0] * UINT64_C(0x9e3779b97f4a7c15);
 
-	for (int i = 0; i < n; i++) {
-		low[i] = s[i] >= 'A' && s[i] <= 'Z' ? s[i] | 0x20 : s[i];
-		hash = (hash ^ (unsigned char)low[i]) * 16777619u;
-	}
-	m = &t->stems[(hash ^ hash >> 15) & (STEMS - 1)];
-	if (m->nword == n && memcmp(m->word, low, (size_t)n) == 0)
+	h = (h ^ h >> 32 ^ w->u[1]) * UINT64_C(0x9e3779b97f4a7c15);
+	return (unsigned)(h >> 32) & (STEMS - 1);
+}
+
+/* The stem of a word of n bytes, at most STEMMAX. */
+static const struct stem *
+stem_of(struct tokenizer *t, const union word *w, int n)
+{
+	struct stem	*m = &t->stems[hash_of(w)];
+
+	if (m->word.u[0] == w->u[0] && m->word.u[1] == w->u[1])
 		return m;
-	m->nword = m->nstem = 0;
-	if (t->words.xTokenize(t->inner, m, FTS5_TOKENIZE_DOCUMENT, low, n,
+	m->nstem = 0;
+	memset(&m->word, 0, sizeof(m->word));
+	if (t->words.xTokenize(t->inner, m, FTS5_TOKENIZE_DOCUMENT, w->c, n,
 	    take_stem) != SQLITE_OK || m->nstem == 0)
 		return NULL;
-	memcpy(m->word, low, (size_t)n);
-	m->nword = (uint8_t)n;
+	m->word = *w;
 	return m;
 }
 
-/* The bytes up to the next separator, none of which is one. */
+/* Any bytes without a separator. */
 static int
-word(struct tokenizer *t, struct sink *k, const char *s, int n, bool ascii)
+any_word(struct tokenizer *t, struct sink *k, const char *s, int n)
 {
-	const struct stem	*m;
-	bool			 pairs;
-	int			 base = k->base, at, len, rc = SQLITE_OK;
+	bool	 pairs;
+	int	 base = k->base, at, len, rc = SQLITE_OK;
 
-	if (ascii && n <= STEMMAX && (m = stem_of(t, s, n)) != NULL)
-		return k->token(k->arg, 0, m->stem, m->nstem, base, base + n);
 	for (at = 0; rc == SQLITE_OK && at < n; at += len) {
 		k->base = base + at;
 		len = run_length(s + at, n - at, &pairs);
@@ -223,27 +271,44 @@ word(struct tokenizer *t, struct sink *k, const char *s, int n, bool ascii)
 	return rc;
 }
 
+/*
+ * The word at s, where no separator is, n bytes before the text ends.  Returns
+ * how many bytes it has, and how it went in *rc.
+ */
+static inline int
+one_word(struct tokenizer *t, struct sink *k, const char *s, int n, int *rc)
+{
+	union word		 w;
+	const struct stem	*m;
+	int			 len = read_word(s, n, &w);
+
+	if (len <= STEMMAX && (len == n || is_separator(s[len])) &&
+	    (m = stem_of(t, &w, len)) != NULL) {
+		*rc = k->token(k->arg, 0, m->stem, m->nstem, k->base,
+		    k->base + len);
+		return len;
+	}
+	while (len < n && !is_separator(s[len]))
+		len++;
+	*rc = any_word(t, k, s, len);
+	return len;
+}
+
 static int
 cut(Fts5Tokenizer *self, void *arg, int flags, const char *s, int n,
     int (*token)(void *, int, const char *, int, int, int))
 {
 	struct tokenizer	*t = (struct tokenizer *)self;
 	struct sink		 k = { arg, token, 0 };
-	bool			 ascii;
-	int			 kind, rc = SQLITE_OK;
+	int			 len, rc = SQLITE_OK;
 
 	/* See csa_tokenizer_register. */
 	if (flags & FTS5_TOKENIZE_QUERY)
 		return n > 0 ? token(arg, 0, s, n, 0, n) : SQLITE_OK;
-	for (int at = 0; rc == SQLITE_OK && at < n;) {
-		ascii = true;
-		for (k.base = at; at < n &&
-		    (kind = kind_of(s[at])) != SEPARATOR; at++)
-			ascii &= kind == WORD;
-		if (at > k.base)
-			rc = word(t, &k, s + k.base, at - k.base, ascii);
-		else
-			at++;
+	for (int at = 0; rc == SQLITE_OK && at < n; at += len) {
+		k.base = at;
+		len = is_separator(s[at]) ? 1 :
+		    one_word(t, &k, s + at, n - at, &rc);
 	}
 	return rc;
 }

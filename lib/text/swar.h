@@ -1,5 +1,5 @@
 /*
- * swar: eight bytes at a time in one register; private to lib/text.
+ * swar: eight bytes at a time in one register, for whoever reads much text.
  *
  * A load's first byte in memory is its lowest, on any machine.
  */

@@ -153,6 +153,35 @@ START_TEST(remembers_the_right_stem)
 }
 END_TEST
 
+/*
+ * Words of every length, at the end of the text and before what ends them; "qz"
+ * over and over has no ending that would be taken off.
+ */
+START_TEST(knows_words_of_every_length)
+{
+	static const char *const after[] = { "", " ", ".", "\x7f", "\n7", "é" };
+	struct csa_token	*t;
+	char			 word[48], text[64];
+	size_t			 n;
+
+	for (size_t len = 1; len < 44; len++)
+		for (size_t k = 0; k < 2 * CSA_NITEMS(after); k++) {
+			for (size_t i = 0; i < len; i++)
+				word[i] = i % 2 ? 'z' : 'q';
+			word[len] = '\0';
+			n = (size_t)snprintf(text, sizeof(text), "%s%s%s",
+			    k % 2 ? "?" : "", word, after[k / 2]);
+			for (size_t i = 0; i < n; i += 3)
+				if (text[i] == 'q' || text[i] == 'z')
+					text[i] -= 'a' - 'A';
+			if (k / 2 == 5)
+				strcat(word, "e");
+			ck_assert_uint_ge(csa_tokens(arena, text, n, 9, &t), 1);
+			ck_assert_str_eq(t[0].text, word);
+		}
+}
+END_TEST
+
 static void *
 cut_many(void *arg)
 {
@@ -204,6 +233,7 @@ main(void)
 	tcase_add_test(tc, stops_at_the_most_it_may_give);
 	tcase_add_test(tc, believes_in_no_byte);
 	tcase_add_test(tc, remembers_the_right_stem);
+	tcase_add_test(tc, knows_words_of_every_length);
 	tcase_add_test(tc, serves_many_threads);
 	suite_add_tcase(s, tc);
 
