@@ -44,6 +44,7 @@ struct csa_db {
 	sqlite3_stmt	*st[CSA_STMT__MAX];
 	int		 lock;		/* descriptor of the lock file, or -1 */
 	int64_t		 deadline;	/* of the request that has it */
+	int		 page_size;	/* of the file */
 	int		 wal_pages;	/* in the WAL after the last commit */
 	bool		 broken;	/* to be closed, not kept */
 	struct csa_ranking *rank;

@@ -23,11 +23,11 @@
 #define STEPS		20000
 
 /*
- * A WAL of so many pages (4 KiB each) is copied into the file; one of so many
- * is cut down too, for which readers are waited for a little.
+ * A WAL of so many bytes is copied into the file; one of so many is cut down
+ * too, for which readers are waited for a little.
  */
-#define WAL_COPY	1000
-#define WAL_CUT		4000
+#define WAL_COPY	(8 << 20)
+#define WAL_CUT		(16 << 20)
 #define WAL_CUT_MS	200
 
 static const char *const sql[CSA_STMT__MAX] = {
@@ -129,10 +129,11 @@ void
 csa_db_checkpoint(struct csa_db *c)
 {
 	int64_t	 deadline = c->deadline;
-	bool	 cut = c->wal_pages >= WAL_CUT;
+	int64_t	 size = (int64_t)c->wal_pages * c->page_size;
+	bool	 cut = size >= WAL_CUT;
 	int	 rc;
 
-	if (c->wal_pages < WAL_COPY)
+	if (size < WAL_COPY)
 		return;
 	c->deadline = csa_now_ms() + WAL_CUT_MS;
 	rc = sqlite3_wal_checkpoint_v2(c->db, NULL,

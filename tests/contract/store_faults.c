@@ -254,6 +254,44 @@ make_file(void)
 	run_sql("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
+static int
+size_of_pages(void)
+{
+	unsigned char	 head[18];
+	FILE		*f = fopen(fx_path("one", ""), "r");
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_uint_eq(fread(head, 1, sizeof(head), f), sizeof(head));
+	fclose(f);
+	return head[16] << 8 | head[17];
+}
+
+/* What was made with pages of 4 KiB goes on with them. */
+START_TEST(reads_and_writes_a_file_of_smaller_pages)
+{
+	struct stat	 sb;
+	char		 text[4001];
+
+	make_file();
+	ck_assert_int_eq(size_of_pages(), 16384);
+	run_sql("PRAGMA journal_mode = DELETE; PRAGMA page_size = 4096;"
+	    "VACUUM; PRAGMA journal_mode = WAL");
+	ck_assert_int_eq(size_of_pages(), 4096);
+	fx_store(&one, "d", 2, "ripe plum");
+	fx_store(&one, "e", 2, "ripe kiwi");
+	ck_assert_uint_eq(fx_count(&one, "ripe"), 4);
+	/* And its WAL is kept short, counted in its own pages. */
+	memset(text, 'x', sizeof(text) - 1);
+	text[4000] = '\0';
+	for (int i = 0; i < 60; i++)
+		fx_store(&one, "e", 100, text);
+	ck_assert_int_eq(stat(fx_path("one", "-wal"), &sb), 0);
+	ck_assert_int_le(sb.st_size, 24 << 20);
+	ck_assert_int_eq(size_of_pages(), 4096);
+	fx_assert_sound("one");
+}
+END_TEST
+
 START_TEST(refuses_a_newer_schema)
 {
 	struct csa_text_result	 r;
@@ -576,6 +614,7 @@ fx_faults(void)
 	tcase_add_test(tc, a_killed_writer_loses_nothing_it_acknowledged);
 	tcase_add_test(tc, eight_processes_write_while_others_read);
 	tcase_add_test(tc, the_wal_does_not_grow_for_ever);
+	tcase_add_test(tc, reads_and_writes_a_file_of_smaller_pages);
 	tcase_add_test(tc, refuses_a_newer_schema);
 	tcase_add_test(tc, refuses_a_stranger_s_file);
 	tcase_add_test(tc, bears_a_file_cut_short);
