@@ -8,7 +8,7 @@
 set -u
 build=$(cd "$1" && pwd)
 src=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-export CSA_SRCDIR=$src CSA_BUILDDIR=$build CSA_VALGRIND=1 CK_TIMEOUT_MULTIPLIER=20
+export CSA_SRCDIR=$src CSA_BUILDDIR=$build CSA_VALGRIND=${CSA_VALGRIND:-1} CK_TIMEOUT_MULTIPLIER=20
 make -s -C "$build" check TESTS= >/dev/null || exit 1
 
 one() { # TEST
