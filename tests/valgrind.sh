@@ -30,8 +30,8 @@ export build
 
 tests=()
 for test in "$build"/tests/unit/test_* "$build"/tests/contract/test_*; do
-  # It walks through every sequence of bytes: an hour here, and the sanitizers run it.
-  [[ ${test##*/} != test_text_utf8 ]] || continue
+  # They try bytes and numbers by the million: an hour here, and the sanitizers run them.
+  [[ ${test##*/} != test_text_utf8 && ${test##*/} != test_text_numarr ]] || continue
   [[ -x $test && -f $test && $test != *.* ]] && tests+=("$test")
 done
 printf '%s\n' "${tests[@]}" | xargs -P "$(nproc)" -I{} bash -c 'one {}'
