@@ -121,6 +121,9 @@ add_own(struct csa_buf *b, const struct csa_chunk *c, struct csa_err *err)
 	return rc;
 }
 
+/* What a byte may become: \u001f. */
+#define LONGEST_ESCAPE	6
+
 /* How long s[0] to s[n - 1] is inside a JSON string, written without frills. */
 static size_t
 json_length(const char *s, size_t n, size_t room, size_t *fits)
@@ -161,7 +164,9 @@ csa_pinecone_metadata(struct csa_buf *b, const char *bot,
 		    "the metadata of a chunk is larger than Pinecone takes "
 		    "(40 KB)");
 	room = MAX_METADATA - used;
-	if (json_length(c->text, c->len, room, &n) > room)
+	n = c->len;
+	if (n > room / LONGEST_ESCAPE &&
+	    json_length(c->text, c->len, room, &n) > room)
 		n = csa_utf8_cut(c->text, c->len, n);
 	add_name(b, "text");
 	csa_buf_json(b, c->text, n);

@@ -75,6 +75,19 @@ add_record(struct write *w, struct csa_buf *b, size_t i, struct csa_err *err)
 	return 0;
 }
 
+/* Room for n records like the first: growing piece by piece copies them. */
+static void
+reserve_like(struct csa_buf *b, size_t n)
+{
+	size_t	 each = b->len + b->len / 8;
+
+	if (n > MAX_RECORDS)
+		n = MAX_RECORDS;
+	if (each < MAX_BYTES)
+		(void)csa_buf_reserve(b, each * n < MAX_BYTES ? each * n :
+		    MAX_BYTES);
+}
+
 /*
  * As many records as one request takes.  A record is written first and looked
  * at then: the one too many is cut off again and becomes the next batch's
@@ -98,7 +111,8 @@ write_upsert(struct write *w, struct batch *b, struct csa_err *err)
 			b->body.len = end;
 			break;
 		}
-		b->n++;
+		if (b->n++ == 0)
+			reserve_like(&b->body, w->n - w->next);
 		w->next++;
 	}
 	csa_buf_puts(&b->body, "],\"namespace\":");
