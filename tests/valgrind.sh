@@ -34,4 +34,5 @@ for test in "$build"/tests/unit/test_* "$build"/tests/contract/test_*; do
   [[ ${test##*/} != test_text_utf8 && ${test##*/} != test_text_numarr ]] || continue
   [[ -x $test && -f $test && $test != *.* ]] && tests+=("$test")
 done
-printf '%s\n' "${tests[@]}" | xargs -P "$(nproc)" -I{} bash -c 'one {}'
+# Some of them mostly wait.
+printf '%s\n' "${tests[@]}" | xargs -P "$(($(nproc) + 2))" -I{} bash -c 'one {}'
