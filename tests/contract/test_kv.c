@@ -471,7 +471,8 @@ START_TEST(ill_servers_fail_in_time_and_are_left_alone)
 	t = csa_now_ms();
 	for (int i = 0; i < 1000; i++)
 		ck_assert_int_eq(timed(kv, i), -1);
-	ck_assert_int_lt(csa_now_ms() - t, most);
+	/* A thousand that waited would take minutes. */
+	ck_assert_int_lt(csa_now_ms() - t, 10 * most);
 	fprintf(stderr, "%s: the longest took %d ms of %d\n",
 	    odd_names[_i / 5], (int)longest, TIMEOUT_MS);
 	kv->ops->close(kv);
