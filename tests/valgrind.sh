@@ -35,4 +35,4 @@ for test in "$build"/tests/unit/test_* "$build"/tests/contract/test_*; do
   [[ -x $test && -f $test && $test != *.* ]] && tests+=("$test")
 done
 # Some of them mostly wait.
-printf '%s\n' "${tests[@]}" | xargs -P "$(($(nproc) + 2))" -I{} bash -c 'one {}'
+printf '%s\n' "${tests[@]}" | xargs -P "$(($(nproc) + 1))" -I{} bash -c 'one {}'
