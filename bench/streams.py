@@ -10,6 +10,7 @@ is added to the provider's own time to the first text. The provider is tests/emu
 puts its clock into the pieces and notes when a caller left.
 """
 import argparse
+import contextlib
 import os
 import re
 import resource
@@ -40,22 +41,25 @@ class Site:
                                             **(config or {})}
 
     def __enter__(self):
-        self.tmp = harness.temporary()
-        d = self.tmp.__enter__()
-        self.emulator = harness.Emulator(d)
-        self.service = harness.Service(d, self.config, self.emulator.env("gemini"))
-        if self.server.pools:
-            self.service.start()
-        self.front = self.server(self.service).start()
-        r = self.front.client.store(BOT, "tour", ["A guided tour of the observatory takes ninety minutes."])
-        assert r.status == 200, r
+        with contextlib.ExitStack() as ends:
+            d = ends.enter_context(harness.temporary())
+            self.emulator = harness.Emulator(d)
+            ends.callback(self.emulator.stop)
+            self.service = harness.Service(d, self.config, self.emulator.env("gemini"))
+            ends.callback(self.service.stop)
+            if self.server.pools:
+                self.service.start()
+            self.front = self.server(self.service)
+            ends.callback(self.front.stop)
+            self.front.start()
+            r = self.front.client.store(BOT, "tour", ["A guided tour of the observatory takes ninety minutes."])
+            assert r.status == 200, r
+            # What failed above was ended; from here on __exit__ does it.
+            self.ends = ends.pop_all()
         return self
 
     def __exit__(self, *exc):
-        self.front.stop()
-        self.service.stop()
-        self.emulator.stop()
-        return self.tmp.__exit__(*exc)
+        return self.ends.__exit__(*exc)
 
     def stream(self, message):
         return sse.chat(self.front.port, BOT, message)
