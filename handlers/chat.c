@@ -34,7 +34,6 @@ static int
 reply(struct csa_call *call, const struct csa_turn *t, struct csa_err *err)
 {
 	struct csa_buf	 b;
-	int		 rc = 0;
 
 	csa_buf_init(&b, CSA_REPLY_MAX);
 	/* What there is to say is mostly text; make room for it once. */
@@ -52,14 +51,7 @@ reply(struct csa_call *call, const struct csa_turn *t, struct csa_err *err)
 	csa_buf_puts(&b, ",\"request_id\":");
 	csa_buf_jsonz(&b, call->req->ctx.request_id);
 	csa_buf_puts(&b, "}}");
-	if (b.failed)
-		rc = csa_fail(err, CSA_ERR_INTERNAL, CSA_SRC_AGENT,
-		    "the answer and its sources are too large");
-	else
-		(void)csa_resp_send(call->resp, 200,
-		    "application/json; charset=utf-8", b.data, b.len);
-	csa_buf_fini(&b);
-	return rc;
+	return csa_reply_send(call->resp, &b, err);
 }
 
 /* Does the Accept header name text/event-stream?  A weight is not looked at. */
@@ -75,13 +67,11 @@ static int
 read_request(struct csa_app *app, struct csa_call *call,
     struct csa_chat_request *r, struct csa_digest *digest, struct csa_err *err)
 {
-	struct json_object	*body = NULL;
+	struct json_object	*body;
 	struct csa_buf		 b;
 	int			 rc = -1;
 
-	if (csa_call_body(app, call, &b, err) == 0 &&
-	    (body = csa_json_parse(b.data, b.len, &csa_json_request_limits,
-	    err)) != NULL)
+	if ((body = csa_call_json(app, call, &b, err)) != NULL)
 		rc = csa_chat_request_parse(body, app->config,
 		    call->req->ctx.arena, r, err);
 	if (rc == 0 && accepts_events(call->req))

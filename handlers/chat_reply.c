@@ -3,6 +3,8 @@
 #include "handlers/chat_reply.h"
 #include "handlers/turn.h"
 #include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/web/resp.h"
 
 static void
 add_source(struct csa_buf *b, const struct csa_passage *p)
@@ -83,4 +85,19 @@ csa_reply_outcome(struct csa_buf *b, const struct csa_turn *t)
 	add_ms(b, ",\"generate\":", t->t.generate);
 	add_ms(b, ",\"total\":", t->total);
 	csa_buf_putc(b, '}');
+}
+
+int
+csa_reply_send(struct csa_resp *resp, struct csa_buf *b, struct csa_err *err)
+{
+	int	 rc = 0;
+
+	if (b->failed)
+		rc = csa_fail(err, CSA_ERR_INTERNAL, CSA_SRC_AGENT,
+		    "the answer and its sources are too large");
+	else
+		(void)csa_resp_send(resp, 200,
+		    "application/json; charset=utf-8", b->data, b->len);
+	csa_buf_fini(b);
+	return rc;
 }

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 
 struct csa_buf;
+struct csa_err;
+struct csa_resp;
 struct csa_turn;
 
 /* A reply's ceiling: 100 passages of the longest chunk, escaped, and more. */
@@ -29,5 +31,9 @@ void	csa_reply_outcome(struct csa_buf *, const struct csa_turn *);
 
 /* Append `"cited":[1,3]`: numbers into sources. */
 void	csa_reply_cited(struct csa_buf *, const struct csa_turn *);
+
+/* Send b as JSON and free it; -1 with err where it outgrew CSA_REPLY_MAX. */
+int	csa_reply_send(struct csa_resp *, struct csa_buf *b, struct csa_err *)
+	    __attribute__((warn_unused_result));
 
 #endif

@@ -16,13 +16,6 @@
 #include "lib/web/req.h"
 #include "lib/web/resp.h"
 
-/*
- * What fails this soon is told as an HTTP status, two attempts after the first
- * included; later the stream has begun, since a client should know early that it
- * is heard.
- */
-#define PATIENCE_MS	300
-
 struct stream {
 	struct csa_call	*call;
 	struct csa_resp	*resp;
@@ -75,19 +68,12 @@ end(struct stream *s)
 }
 
 static int
-begin(struct stream *s)
-{
-	return s->resp->status != 0 ? 0 : csa_events_begin(s->resp);
-}
-
-static int
 beat(void *arg)
 {
 	struct stream	*s = arg;
 
 	csa_transcript_beat(&s->kept);
-	return went(s, s->resp->status == 0 ? begin(s) :
-	    csa_events_beat(s->resp));
+	return went(s, csa_events_beat(s->resp));
 }
 
 static int
@@ -95,7 +81,7 @@ found(void *arg, const struct csa_turn *t)
 {
 	struct stream	*s = arg;
 
-	if (went(s, begin(s)) == -1)
+	if (went(s, csa_events_begin(s->resp)) == -1)
 		return -1;
 	csa_buf_reset(&s->data);
 	csa_buf_puts(&s->data, "{\"request_id\":");
@@ -171,7 +157,7 @@ csa_chat_stream(struct csa_app *app, struct csa_call *call,
 		s.grace_ms = 0;
 	if (s.grace_ms > 0)
 		csa_waiter_watch(w, -1);
-	csa_waiter_beat(w, csa_now_ms() + PATIENCE_MS,
+	csa_waiter_beat(w, csa_now_ms() + CSA_EVENTS_PATIENCE_MS,
 	    app->config->heartbeat_ms, beat, &s);
 	rc = csa_turn_run(app, call, r, &l, &t, err);
 	csa_waiter_beat(w, 0, 0, NULL, NULL);

@@ -251,13 +251,11 @@ csa_handle_embed_and_store(struct csa_app *app, struct csa_call *call,
     struct csa_err *err)
 {
 	struct store_request	 r;
-	struct json_object	*body = NULL;
+	struct json_object	*body;
 	struct csa_buf		 b;
 	int			 rc = -1;
 
-	if (csa_call_body(app, call, &b, err) == 0 &&
-	    (body = csa_json_parse(b.data, b.len, &csa_json_request_limits,
-	    err)) != NULL &&
+	if ((body = csa_call_json(app, call, &b, err)) != NULL &&
 	    parse(body, app->config, call->req->ctx.arena, &r, err) == 0) {
 		csa_buf_fini(&b);
 		rc = store(app, call, &r, err);

@@ -7,6 +7,7 @@
 #include "handlers/routes.h"
 #include "lib/base/mem.h"
 #include "lib/config/config.h"
+#include "lib/text/json.h"
 #include "lib/web/req.h"
 
 /* An option's offset in struct csa_config; `none` is no option. */
@@ -145,4 +146,13 @@ csa_call_body(struct csa_app *app, struct csa_call *call, struct csa_buf *b,
 		return csa_fail(err, CSA_ERR_UNSUPPORTED_TYPE, CSA_SRC_CLIENT,
 		    "the Content-Type must be application/json, in UTF-8");
 	return call->req->io->body(call->req->io_arg, b, err);
+}
+
+struct json_object *
+csa_call_json(struct csa_app *app, struct csa_call *call, struct csa_buf *b,
+    struct csa_err *err)
+{
+	if (csa_call_body(app, call, b, err) == -1)
+		return NULL;
+	return csa_json_parse(b->data, b->len, &csa_json_request_limits, err);
 }

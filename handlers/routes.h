@@ -13,6 +13,7 @@
 
 struct csa_key;
 struct csa_route;
+struct json_object;
 
 /* A request on its way through a handler. */
 struct csa_call {
@@ -70,6 +71,11 @@ long	csa_route_timeout(const struct csa_route *, const struct csa_config *);
  * JSON with UNSUPPORTED_TYPE first.
  */
 int	csa_call_body(struct csa_app *, struct csa_call *, struct csa_buf *b,
+	    struct csa_err *) __attribute__((warn_unused_result));
+
+/* The same, parsed: NULL with err, else the caller's to csa_json_free. */
+struct json_object *
+	csa_call_json(struct csa_app *, struct csa_call *, struct csa_buf *b,
 	    struct csa_err *) __attribute__((warn_unused_result));
 
 #endif

@@ -86,7 +86,6 @@ reply(struct csa_call *call, const struct csa_v1_request *r,
     const struct csa_v1_head *h, const struct csa_turn *t, struct csa_err *err)
 {
 	struct csa_buf	 b;
-	int		 rc = 0;
 
 	csa_buf_init(&b, CSA_REPLY_MAX);
 	(void)csa_buf_reserve(&b, t->res.len + t->bytes + 4096);
@@ -101,27 +100,18 @@ reply(struct csa_call *call, const struct csa_v1_request *r,
 	csa_buf_putc(&b, ',');
 	add_ours(&b, t, h->request_id);
 	csa_buf_putc(&b, '}');
-	if (b.failed)
-		rc = csa_fail(err, CSA_ERR_INTERNAL, CSA_SRC_AGENT,
-		    "the answer and its sources are too large");
-	else
-		(void)csa_resp_send(call->resp, 200,
-		    "application/json; charset=utf-8", b.data, b.len);
-	csa_buf_fini(&b);
-	return rc;
+	return csa_reply_send(call->resp, &b, err);
 }
 
 static int
 read_request(struct csa_app *app, struct csa_call *call,
     struct csa_v1_request *r, struct csa_err *err)
 {
-	struct json_object	*body = NULL;
+	struct json_object	*body;
 	struct csa_buf		 b;
 	int			 rc = -1;
 
-	if (csa_call_body(app, call, &b, err) == 0 &&
-	    (body = csa_json_parse(b.data, b.len, &csa_json_request_limits,
-	    err)) != NULL)
+	if ((body = csa_call_json(app, call, &b, err)) != NULL)
 		rc = csa_v1_chat_request_parse(body, app->config,
 		    call->req->ctx.arena, r, err);
 	csa_json_free(body);

@@ -22,9 +22,6 @@
 #include "lib/web/req.h"
 #include "lib/web/resp.h"
 
-/* As in chat_stream.c: what fails this soon gets an HTTP status. */
-#define PATIENCE_MS	300
-
 struct stream {
 	struct csa_call	*call;
 	struct csa_resp	*resp;
@@ -83,17 +80,9 @@ put_text(struct stream *s)
 /* ---- how the answer comes along ---- */
 
 static int
-begin(struct stream *s)
-{
-	return s->resp->status != 0 ? 0 : csa_events_begin(s->resp);
-}
-
-static int
 beat(void *arg)
 {
-	struct stream	*s = arg;
-
-	return s->resp->status == 0 ? begin(s) : csa_events_beat(s->resp);
+	return csa_events_beat(((struct stream *)arg)->resp);
 }
 
 static int
@@ -101,7 +90,7 @@ found(void *arg, const struct csa_turn *t)
 {
 	struct stream	*s = arg;
 
-	if (begin(s) == -1)
+	if (csa_events_begin(s->resp) == -1)
 		return -1;
 	csa_v1_uncite_init(&s->uncite, t->found.n);
 	open_chunk(s);
@@ -215,7 +204,7 @@ csa_v1_chat_stream(struct csa_app *app, struct csa_call *call,
 	csa_buf_init(&s.text, CSA_REPLY_MAX);
 	csa_buf_init(&s.data, CSA_REPLY_MAX);
 	csa_buf_init(&s.events, CSA_REPLY_MAX);
-	csa_waiter_beat(w, csa_now_ms() + PATIENCE_MS,
+	csa_waiter_beat(w, csa_now_ms() + CSA_EVENTS_PATIENCE_MS,
 	    app->config->heartbeat_ms, beat, &s);
 	rc = csa_turn_run(app, call, &r->chat, &l, &t, err);
 	csa_waiter_beat(w, 0, 0, NULL, NULL);

@@ -262,13 +262,11 @@ csa_handle_v1_embeddings(struct csa_app *app, struct csa_call *call,
     struct csa_err *err)
 {
 	struct embed_request	 r;
-	struct json_object	*body = NULL;
+	struct json_object	*body;
 	struct csa_buf		 b;
 	int			 rc = -1;
 
-	if (csa_call_body(app, call, &b, err) == 0 &&
-	    (body = csa_json_parse(b.data, b.len, &csa_json_request_limits,
-	    err)) != NULL)
+	if ((body = csa_call_json(app, call, &b, err)) != NULL)
 		rc = parse(body, app, call->req->ctx.arena, &r, err);
 	csa_json_free(body);
 	csa_buf_fini(&b);

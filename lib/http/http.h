@@ -178,6 +178,9 @@ long	csa_http_retry_after(const struct csa_http_call *);
 /* Cancel what still runs, at once, and free the call.  NULL is fine. */
 void	csa_http_end(struct csa_http_call *);
 
+/* CSA_OK for 2xx, else the code that csa_http_status_error gives it. */
+enum csa_errcode csa_http_code(int status);
+
 /*
  * Turn a reply whose status is not 2xx into an error as doc/API.md says: 429
  * and 503 PROVIDER_BUSY with retry_after (header, or hint_s > 0 where the body

@@ -286,11 +286,6 @@ bool	csa_limit_passed(struct csa_http_call *);
 void	csa_limit_sleep(struct csa_http_call *const *, size_t n,
 	    int64_t until);
 
-/* status.c */
-
-/* CSA_OK for 2xx, else what csa_http_status_error makes of it. */
-enum csa_errcode csa_http_code(int status);
-
 /* ca.c */
 
 /* NULL with err where file is unusable.  NULL or "": an empty store. */

@@ -7,6 +7,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/mem.h"
+#include "lib/http/http.h"
 #include "lib/provider/reply.h"
 #include "lib/text/doc.h"
 #include "lib/text/num.h"
@@ -170,11 +171,7 @@ code_of_status(int64_t status)
 {
 	if (status < 400 || status > 599)
 		return CSA_OK;
-	if (status == 429 || status == 503)
-		return CSA_ERR_PROVIDER_BUSY;
-	if (status == 502 || status == 504)
-		return CSA_ERR_PROVIDER_UNAVAILABLE;
-	return status >= 500 ? CSA_ERR_PROVIDER_FAULT : CSA_ERR_PROVIDER_ERROR;
+	return csa_http_code((int)status);
 }
 
 static enum csa_errcode

@@ -12,6 +12,8 @@ static const char	hello[] = ": stream\n\n", beat[] = ":\n\n";
 int
 csa_events_begin(struct csa_resp *r)
 {
+	if (r->status != 0)
+		return 0;
 	if (csa_resp_begin(r, 200, "text/event-stream; charset=utf-8",
 	    -1) == -1 || csa_resp_write(r, hello, sizeof(hello) - 1) == -1)
 		return -1;
@@ -21,6 +23,8 @@ csa_events_begin(struct csa_resp *r)
 int
 csa_events_beat(struct csa_resp *r)
 {
+	if (r->status == 0)
+		return csa_events_begin(r);
 	if (csa_resp_write(r, beat, sizeof(beat) - 1) == -1)
 		return -1;
 	return csa_resp_flush(r);

@@ -15,12 +15,23 @@ struct csa_buf;
 struct csa_resp;
 
 /*
+ * What fails this soon is told as an HTTP status, two attempts after the first
+ * included; later the stream begins, since a client should know early that it
+ * is heard.
+ */
+#define CSA_EVENTS_PATIENCE_MS	300
+
+/*
  * Status 200, the headers that keep servers from holding a stream back, and a
- * first comment.  All return 0, or -1 when the client is gone.
+ * first comment; nothing where it has begun.  All return 0, or -1 when the
+ * client is gone.
  */
 int	csa_events_begin(struct csa_resp *);
 
-/* A comment that clients ignore and by which a server sees that nobody is there. */
+/*
+ * A comment that clients ignore and by which a server sees that nobody is
+ * there; the first one begins.
+ */
 int	csa_events_beat(struct csa_resp *);
 
 /* Append an event to b.  id and name may be NULL.  No line end in any of them. */
