@@ -19,7 +19,7 @@
 #define BOTS_MAX	1024
 
 struct cached {
-	struct csa_cached pub;		/* first: both are one address */
+	struct csa_vcached pub;		/* first: both are one address */
 	struct cached	*next;		/* last used first */
 	char		*tenant, *bot;
 	uint64_t	 generation;	/* of the store, when it was read */
@@ -30,7 +30,7 @@ struct cached {
 	bool		 changing;	/* one thread brings it up to date */
 };
 
-struct csa_cache {
+struct csa_vcache {
 	struct csa_store *store;	/* borrowed */
 	char		*model;
 	pthread_mutex_t	 lock;		/* of the list, not of what is in it */
@@ -41,7 +41,7 @@ struct csa_cache {
 
 /* Who wants what. */
 struct wish {
-	struct csa_cache *cache;
+	struct csa_vcache *cache;
 	struct csa_ctx	*ctx;
 	const struct csa_scope *scope;
 	size_t		 dim;
@@ -67,7 +67,7 @@ tenant_of(const struct csa_scope *scope)
 
 /* The scope's entry, moved to the front, made where there is none. */
 static struct cached *
-find(struct csa_cache *l, const struct csa_scope *scope, size_t dim)
+find(struct csa_vcache *l, const struct csa_scope *scope, size_t dim)
 {
 	struct cached	**at, *c;
 
@@ -91,7 +91,7 @@ find(struct csa_cache *l, const struct csa_scope *scope, size_t dim)
 
 /* Let go of those not used for longest until all fit. */
 static void
-shrink(struct csa_cache *l)
+shrink(struct csa_vcache *l)
 {
 	struct cached	**at, **last, *c;
 
@@ -216,7 +216,7 @@ refresh(struct wish *s, struct cached *c, uint64_t generation)
 /* ---- in and out ---- */
 
 static void
-leave(struct csa_cache *l, struct cached *c)
+leave(struct csa_vcache *l, struct cached *c)
 {
 	if (c->changing) {
 		l->bytes -= c->bytes;
@@ -236,7 +236,7 @@ leave(struct csa_cache *l, struct cached *c)
 static int
 enter(struct wish *s, uint64_t generation, struct cached **out)
 {
-	struct csa_cache	*l = s->cache;
+	struct csa_vcache	*l = s->cache;
 	struct cached	*c;
 	int		 rc;
 
@@ -267,8 +267,8 @@ enter(struct wish *s, uint64_t generation, struct cached **out)
 }
 
 int
-csa_cache_enter(struct csa_cache *l, struct csa_ctx *ctx,
-    const struct csa_scope *scope, size_t dim, const struct csa_cached **out,
+csa_vcache_enter(struct csa_vcache *l, struct csa_ctx *ctx,
+    const struct csa_scope *scope, size_t dim, const struct csa_vcached **out,
     struct csa_err *err)
 {
 	struct wish	 s = { l, ctx, scope, dim, err };
@@ -289,7 +289,7 @@ csa_cache_enter(struct csa_cache *l, struct csa_ctx *ctx,
 }
 
 void
-csa_cache_leave(struct csa_cache *l, const struct csa_cached *entry)
+csa_vcache_leave(struct csa_vcache *l, const struct csa_vcached *entry)
 {
 	struct cached	*c;
 
@@ -300,10 +300,10 @@ csa_cache_leave(struct csa_cache *l, const struct csa_cached *entry)
 	pthread_mutex_unlock(&l->lock);
 }
 
-struct csa_cache *
-csa_cache_new(struct csa_store *store, const char *model)
+struct csa_vcache *
+csa_vcache_new(struct csa_store *store, const char *model)
 {
-	struct csa_cache	*l = csa_new(struct csa_cache);
+	struct csa_vcache	*l = csa_new(struct csa_vcache);
 	pthread_condattr_t	 attr;
 
 	l->store = store;
@@ -318,7 +318,7 @@ csa_cache_new(struct csa_store *store, const char *model)
 }
 
 void
-csa_cache_free(struct csa_cache *l)
+csa_vcache_free(struct csa_vcache *l)
 {
 	struct cached	*c;
 

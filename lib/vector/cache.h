@@ -17,27 +17,27 @@
 #include "lib/store/store.h"
 #include "lib/vector/index.h"
 
-struct csa_cache;
+struct csa_vcache;
 
 /* One bot's vectors of one dimension. */
-struct csa_cached {
+struct csa_vcached {
 	struct csa_index index;
 	size_t		 others;	/* another dimension it has, or 0 */
 	bool		 too_large;	/* to be kept: read the store */
 };
 
 /* Borrows the store; model is copied. */
-struct csa_cache *csa_cache_new(struct csa_store *, const char *model);
-void	csa_cache_free(struct csa_cache *);
+struct csa_vcache *csa_vcache_new(struct csa_store *, const char *model);
+void	csa_vcache_free(struct csa_vcache *);
 
 /*
  * The scope's vectors of dim numbers (1 to CSA_INDEX_DIM_MAX), as new as the
- * store is: 1 and *out, to be given back with csa_cache_leave; 0 for a bot that
+ * store is: 1 and *out, to be given back with csa_vcache_leave; 0 for a bot that
  * stores nothing; -1.
  */
-int	csa_cache_enter(struct csa_cache *, struct csa_ctx *,
-	    const struct csa_scope *, size_t dim, const struct csa_cached **out,
+int	csa_vcache_enter(struct csa_vcache *, struct csa_ctx *,
+	    const struct csa_scope *, size_t dim, const struct csa_vcached **out,
 	    struct csa_err *) CSA_MUSTCHECK;
-void	csa_cache_leave(struct csa_cache *, const struct csa_cached *);
+void	csa_vcache_leave(struct csa_vcache *, const struct csa_vcached *);
 
 #endif

@@ -19,7 +19,7 @@
 struct local {
 	struct csa_vectors vectors;
 	struct csa_store *store;	/* borrowed */
-	struct csa_cache *cache;
+	struct csa_vcache *cache;
 	char		*model;
 };
 
@@ -54,7 +54,7 @@ struct search {
 /* ---- searching ---- */
 
 static int
-scan_index(struct search *s, const struct csa_cached *c)
+scan_index(struct search *s, const struct csa_vcached *c)
 {
 	size_t	 want = WANT(s->k);
 	long	 n;
@@ -108,16 +108,16 @@ scan_store(struct search *s)
 static int
 find_near(struct search *s)
 {
-	struct csa_cache		*cache = s->local->cache;
-	const struct csa_cached		*c;
+	struct csa_vcache		*cache = s->local->cache;
+	const struct csa_vcached		*c;
 	bool				 too_large;
 	int				 rc;
 
-	rc = csa_cache_enter(cache, s->ctx, s->scope, s->dim, &c, s->err);
+	rc = csa_vcache_enter(cache, s->ctx, s->scope, s->dim, &c, s->err);
 	if (rc != 1)
 		return rc;
 	rc = (too_large = c->too_large) ? 0 : scan_index(s, c);
-	csa_cache_leave(cache, c);
+	csa_vcache_leave(cache, c);
 	/* A long reading of the store is nothing to hold an entry for. */
 	return too_large ? scan_store(s) : rc;
 }
@@ -258,7 +258,7 @@ close_local(struct csa_vectors *v)
 {
 	struct local	*l = (struct local *)v;
 
-	csa_cache_free(l->cache);
+	csa_vcache_free(l->cache);
 	free(l->model);
 	free(l);
 }
@@ -282,6 +282,6 @@ csa_vectors_local_open(struct csa_store *store, const char *model)
 	l->vectors.name = "local";
 	l->store = store;
 	l->model = csa_strdup(model);
-	l->cache = csa_cache_new(store, model);
+	l->cache = csa_vcache_new(store, model);
 	return &l->vectors;
 }
