@@ -243,6 +243,7 @@ csa_config_check_values(struct csa_loaded *l)
 	PATH(data_dir, false);
 	PATH(log_file, true);
 	PATH(keys_file, true);
+	PATH(bots_file, true);
 	PATH(ca_file, false);
 	prefix(l, c->url_prefix);
 	each(l, CSA_P_metrics_allow, c->metrics_allow, is_address,
