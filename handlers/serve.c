@@ -160,6 +160,7 @@ csa_app_serve(struct csa_app *app, unsigned pools, struct csa_req *req,
 	req->ctx.request_id = request_id(req);
 	req->ctx.deadline = req->started / 1000000 +
 	    app->config->request_timeout_ms;
+	req->ctx.spent = csa_arena_array(req->ctx.arena, 1, int64_t);
 	csa_log_request(req->ctx.request_id);
 	resp->ending = count;
 	resp->ending_arg = &call;

@@ -10,7 +10,7 @@ rank() {
 	lib/text/*)				echo 1 ;;
 	lib/config/*|lib/metrics/*|lib/trace/*)	echo 2 ;;
 	lib/web/*|lib/http/*|lib/kv/*|lib/store/*) echo 3 ;;
-	lib/upstream/*)				echo 4 ;;
+	lib/upstream/*|lib/cache/*)		echo 4 ;;
 	lib/provider/*|lib/vector/*|lib/limit/*) echo 5 ;;
 	lib/rag/*|lib/jobs/*)			echo 6 ;;
 	handlers/*)				echo 7 ;;

@@ -19,6 +19,8 @@ struct csa_ctx {
 	struct csa_waiter	*waiter;
 	int64_t			 deadline;	/* csa_now_ms() time */
 	const char		*request_id;
+	/* Ns on caches so far, in all copies of this; NULL: nobody counts. */
+	int64_t			*spent;
 };
 
 /* Whose documents: the tenant comes from the key, never from the body. */

@@ -21,6 +21,14 @@ struct csa_kv {
 	const struct csa_kv_ops	*ops;
 };
 
+/* What set_many stores. */
+struct csa_kv_item {
+	const char	*key;
+	const void	*val;
+	size_t		 len;
+	uint32_t	 ttl;
+};
+
 struct csa_kv_ops {
 	const char	*name;
 
@@ -42,6 +50,19 @@ struct csa_kv_ops {
 		    size_t len, uint32_t ttl);
 	/* 1: there was one, and it is gone; 0: there was none; -1 failed. */
 	int	(*del)(struct csa_kv *, const char *key);
+	/*
+	 * As get and set of each, in as few round trips as there are servers
+	 * and hundreds of keys for each of them.  found is told of key[i] at most
+	 * once, borrows val only to the others' end, and must not use the kv;
+	 * two keys may be equal.  Both return for how many the store failed, or
+	 * which it does not take: of those it is not known whether they are
+	 * there, or were stored.
+	 */
+	size_t	(*get_many)(struct csa_kv *, const char *const *key, size_t n,
+		    void (*found)(void *arg, size_t i, const void *val,
+		    size_t len), void *arg);
+	size_t	(*set_many)(struct csa_kv *, const struct csa_kv_item *,
+		    size_t n);
 	/*
 	 * 0: all servers are alive, -1 not.  It sets an entry: of a server that
 	 * is no memcached at all, a get may say "not there".

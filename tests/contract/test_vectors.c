@@ -376,7 +376,7 @@ keep_asking(void *arg)
 {
 	struct asker		*a = arg;
 	struct csa_ctx		 c = { csa_arena_new(), NULL,
-				    csa_now_ms() + 60000, "" };
+				    csa_now_ms() + 60000, "", NULL };
 	float			 f[DIM] = { 1, .5f };
 	struct csa_vec		 v = { .f = f, .dim = DIM };
 	struct csa_vec_hit	*hits;

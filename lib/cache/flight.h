@@ -1,0 +1,73 @@
+/*
+ * flight: of many who want the same thing at the same time, one works it out and
+ * the others wait for it, over all processes and hosts.
+ *
+ * Within a process the board is a table; between them it is one item of memcached
+ * under the flight's key: who leads (host, process, a random name), what there is
+ * of the value so far, and at last the value.  It is renewed while the leader
+ * waits (csa_waiter_tick) and ends by itself CSA_LEASE_S after the last time, so
+ * that a host which is lost delays nobody for longer; a leader of the same host
+ * that is dead is seen at the next look.  Where memcached cannot say who leads,
+ * everyone leads (in a process still only one): a cache never stops an answer.
+ *
+ * A follower waits on its own waiter: its deadline, its client's leaving and the
+ * process's end hold for it, whatever becomes of the leader.
+ */
+
+#ifndef CSA_CACHE_FLIGHT_H
+#define CSA_CACHE_FLIGHT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/ctx.h"
+#include "lib/base/err.h"
+#include "lib/base/must.h"
+#include "lib/cache/cache.h"
+
+#define CSA_LEASE_S	5
+
+struct csa_flight;
+
+/*
+ * Told what the leader has so far: all of it each time, data and len as told by
+ * the leader's csa_flight_tell, growing.  -1: nobody listens any more.
+ */
+struct csa_flight_ear {
+	int	(*told)(void *arg, const void *data, size_t len);
+	void	*arg;
+};
+
+/*
+ * Come aboard.  Never NULL, and never waits but for one operation of memcached;
+ * csa_flight_leave must follow.  key is the value's.  Who comes after a flight
+ * has landed begins another one: whether what has landed may be used later is
+ * for the cache to say, under the value's key.
+ */
+struct csa_flight *csa_flight_board(struct csa_cache *, struct csa_ctx *,
+		    const struct csa_cache_key *);
+/* Do we lead?  Then work it out, and land it; who cannot simply leaves. */
+bool	csa_flight_leads(const struct csa_flight *);
+
+/*
+ * A follower's wait.  1: it has landed, *out is in the arena; 0: the leader is
+ * lost or gave up, and we lead now; -1 with err: our own deadline, client or end.
+ * ear may be NULL.  What was told may be followed by 0: then the new value need
+ * not begin like the old one.
+ */
+int	csa_flight_follow(struct csa_flight *, const struct csa_flight_ear *ear,
+	    struct csa_cached *out, struct csa_err *) CSA_MUSTCHECK;
+
+/*
+ * A leader's: tell followers what there is so far (published at most every 150 ms,
+ * so it costs nothing to call often), and land the whole.
+ */
+void	csa_flight_tell(struct csa_flight *, const void *, size_t n);
+void	csa_flight_land(struct csa_flight *, const void *, size_t n);
+/* How many of this process follow now; for tests and metrics. */
+unsigned csa_flight_followers(const struct csa_flight *);
+/* Either role's end.  A leader that has not landed lets the next one lead now. */
+void	csa_flight_leave(struct csa_flight *);
+
+#endif
