@@ -100,6 +100,16 @@ struct csa_store_ops {
 		    struct csa_err *) CSA_MUSTCHECK;
 
 	/*
+	 * Delete document_id with its chunks, what full text knows of them and
+	 * their vectors, in one transaction that is on the disk when this
+	 * returns 1; the bot's generation rises with it.  gone gets the ids its
+	 * chunks had.  0 where there is none of that name: nothing is changed.
+	 */
+	int	(*delete_document)(struct csa_store *, struct csa_ctx *,
+		    const struct csa_scope *, const char *document_id,
+		    struct csa_ids *gone, struct csa_err *) CSA_MUSTCHECK;
+
+	/*
 	 * The k best chunks for a question, by full text.  The question is
 	 * anyone's text and never reaches MATCH as it is.  A bot without
 	 * documents: no hits.
@@ -123,6 +133,13 @@ struct csa_store_ops {
 	int	(*generation)(struct csa_store *, struct csa_ctx *,
 		    const struct csa_scope *, uint64_t *, struct csa_err *)
 		    CSA_MUSTCHECK;
+	/*
+	 * Raise it and nothing else, so that what was worked out from the bot's
+	 * documents is worked out anew: 1 when that is on the disk; 0 for a bot
+	 * without a store, where there is nothing to raise; -1.
+	 */
+	int	(*touch)(struct csa_store *, struct csa_ctx *,
+		    const struct csa_scope *, struct csa_err *) CSA_MUSTCHECK;
 
 	/*
 	 * The names that a tenant's ("" or NULL: none) bots may have, sorted:

@@ -36,6 +36,15 @@ check_document(struct csa_store *s, struct csa_ctx *ctx,
 }
 
 static int
+delete_document(struct csa_store *s, struct csa_ctx *ctx,
+    const struct csa_scope *scope, const char *document_id,
+    struct csa_ids *gone, struct csa_err *err)
+{
+	(void)s, (void)ctx, (void)scope, (void)document_id, (void)gone;
+	return refuse(err);
+}
+
+static int
 search(struct csa_store *s, struct csa_ctx *ctx,
     const struct csa_scope *scope, const char *question, size_t k,
     struct csa_text_result *out, struct csa_err *err)
@@ -67,6 +76,14 @@ generation(struct csa_store *s, struct csa_ctx *ctx,
     const struct csa_scope *scope, uint64_t *v, struct csa_err *err)
 {
 	(void)s, (void)ctx, (void)scope, (void)v;
+	return refuse(err);
+}
+
+static int
+touch(struct csa_store *s, struct csa_ctx *ctx, const struct csa_scope *scope,
+    struct csa_err *err)
+{
+	(void)s, (void)ctx, (void)scope;
 	return refuse(err);
 }
 
@@ -135,10 +152,12 @@ static const struct csa_store_ops ops = {
 	.name = "fail",
 	.put_document = put_document,
 	.check_document = check_document,
+	.delete_document = delete_document,
 	.search = search,
 	.chunks = chunks_by_id,
 	.chunks_by_row = chunks_by_row,
 	.generation = generation,
+	.touch = touch,
 	.bots = bots,
 	.bot = bot,
 	.scan_vectors = scan_vectors,

@@ -80,6 +80,21 @@ check_document(struct csa_store *s, struct csa_ctx *ctx,
 	    old);
 }
 
+/* It was there where the step has ids, if only none of them. */
+static int
+delete_document(struct csa_store *s, struct csa_ctx *ctx,
+    const struct csa_scope *scope, const char *document_id,
+    struct csa_ids *gone, struct csa_err *err)
+{
+	const struct csa_store_step	*step;
+
+	(void)ctx;
+	step = next(s, "delete_document", scope, document_id, err);
+	if (give_ids(step, gone) == -1)
+		return -1;
+	return step->ids != NULL;
+}
+
 static int
 search(struct csa_store *s, struct csa_ctx *ctx,
     const struct csa_scope *scope, const char *question, size_t k,
@@ -140,6 +155,19 @@ generation(struct csa_store *s, struct csa_ctx *ctx,
 		return -1;
 	*v = step->generation;
 	return 0;
+}
+
+/* There is something to raise where the step has a generation. */
+static int
+touch(struct csa_store *s, struct csa_ctx *ctx, const struct csa_scope *scope,
+    struct csa_err *err)
+{
+	const struct csa_store_step	*step;
+
+	(void)ctx;
+	if ((step = next(s, "touch", scope, NULL, err)) == NULL)
+		return -1;
+	return step->generation > 0;
 }
 
 static int
@@ -235,10 +263,12 @@ static const struct csa_store_ops ops = {
 	.name = "script",
 	.put_document = put_document,
 	.check_document = check_document,
+	.delete_document = delete_document,
 	.search = search,
 	.chunks = chunks_by_id,
 	.chunks_by_row = chunks_by_row,
 	.generation = generation,
+	.touch = touch,
 	.bots = bots,
 	.bot = bot,
 	.scan_vectors = scan_vectors,

@@ -4,6 +4,7 @@
  * store_sqlite.c		the driver's table, reading
  * store_sqlite_bots.c		which bots there are
  * store_sqlite_put.c		storing a document
+ * store_sqlite_delete.c	deleting one, raising the generation
  * store_sqlite_conn.c		one connection: its lock, statements, errors
  * store_sqlite_pool.c		those that are open, and the names of files
  * store_sqlite_schema.c	the tables and their migrations
@@ -187,6 +188,20 @@ void	csa_rank_start(struct csa_db *, int nterms, size_t want);
  * where no row has passed. */
 void	csa_rank_finish(struct csa_db *, int64_t n);
 
+/* ---- writing, inside a transaction; 0 or -1 unless said otherwise ---- */
+
+/* The document's number, 0 where there is none, or -1. */
+int64_t	csa_doc_find(struct csa_db *, const char *document_id);
+/* Its chunks' ids, in their order. */
+int	csa_doc_ids(struct csa_db *, struct csa_arena *, int64_t doc,
+	    struct csa_ids *);
+/* Its chunks go, with all that the index and the vectors have of them. */
+int	csa_doc_clear(struct csa_db *, int64_t doc);
+/* Run a statement that has one number. */
+int	csa_run_with(struct csa_db *, enum csa_stmt, int64_t v);
+/* The generation, last of all: whoever sees it sees all that was written. */
+int	csa_raise(struct csa_db *);
+
 /* The parts of the driver, for its table. */
 int	csa_sqlite_put_document(struct csa_store *, struct csa_ctx *,
 	    const struct csa_scope *, const char *, const char *, const char *,
@@ -195,6 +210,11 @@ int	csa_sqlite_put_document(struct csa_store *, struct csa_ctx *,
 int	csa_sqlite_check_document(struct csa_store *, struct csa_ctx *,
 	    const struct csa_scope *, const char *, const struct csa_chunk *,
 	    size_t, struct csa_ids *, struct csa_err *) CSA_MUSTCHECK;
+int	csa_sqlite_delete_document(struct csa_store *, struct csa_ctx *,
+	    const struct csa_scope *, const char *, struct csa_ids *,
+	    struct csa_err *) CSA_MUSTCHECK;
+int	csa_sqlite_touch(struct csa_store *, struct csa_ctx *,
+	    const struct csa_scope *, struct csa_err *) CSA_MUSTCHECK;
 int	csa_sqlite_bots(struct csa_store *, struct csa_ctx *, const char *,
 	    struct csa_ids *, struct csa_err *) CSA_MUSTCHECK;
 int	csa_sqlite_bot(struct csa_store *, struct csa_ctx *,

@@ -8,11 +8,10 @@
 #include "lib/base/mem.h"
 #include "lib/store/store_sqlite.h"
 
-/* ---- what put_document and check_document share ---- */
+/* ---- what others share ---- */
 
-/* The document's number, 0 where it is new, or -1. */
-static int64_t
-find_document(struct csa_db *c, const char *document_id)
+int64_t
+csa_doc_find(struct csa_db *c, const char *document_id)
 {
 	sqlite3_stmt	*st = csa_stmt(c, CSA_STMT_DOC);
 	int64_t		 doc = 0;
@@ -59,8 +58,8 @@ find_conflict(struct csa_db *c, const char *document_id,
 	return found;
 }
 
-static int
-list_ids(struct csa_db *c, struct csa_arena *arena, int64_t doc,
+int
+csa_doc_ids(struct csa_db *c, struct csa_arena *arena, int64_t doc,
     struct csa_ids *ids)
 {
 	sqlite3_stmt	*st = csa_stmt(c, CSA_STMT_DOC_CHUNKS);
@@ -88,6 +87,30 @@ list_ids(struct csa_db *c, struct csa_arena *arena, int64_t doc,
 		ids->id[ids->n++] = id;
 	}
 	return csa_done(st, rc);
+}
+
+int
+csa_run_with(struct csa_db *c, enum csa_stmt which, int64_t v)
+{
+	sqlite3_stmt	*st = csa_stmt(c, which);
+
+	if (st != NULL)
+		sqlite3_bind_int64(st, 1, v);
+	return csa_run(st);
+}
+
+int
+csa_doc_clear(struct csa_db *c, int64_t doc)
+{
+	if (csa_run_with(c, CSA_STMT_UNINDEX_DOC, doc) == -1)
+		return -1;
+	return csa_run_with(c, CSA_STMT_DELETE_CHUNKS, doc);
+}
+
+int
+csa_raise(struct csa_db *c)
+{
+	return csa_run_with(c, CSA_STMT_BUMP, csa_wall_ms());
 }
 
 static int
@@ -125,26 +148,6 @@ struct put {
 	int64_t		 doc;
 	struct csa_ids	 old;
 };
-
-static int
-run_with(struct csa_db *c, enum csa_stmt which, int64_t v)
-{
-	sqlite3_stmt	*st = csa_stmt(c, which);
-
-	if (st != NULL)
-		sqlite3_bind_int64(st, 1, v);
-	return csa_run(st);
-}
-
-static int
-remove_old(struct put *p)
-{
-	if (p->old.n == 0)
-		return 0;
-	if (run_with(p->c, CSA_STMT_UNINDEX_DOC, p->doc) == -1)
-		return -1;
-	return run_with(p->c, CSA_STMT_DELETE_CHUNKS, p->doc);
-}
 
 static int
 write_document(struct put *p)
@@ -223,14 +226,13 @@ write_chunk(struct put *p, size_t i)
 	return write_vector(p, row, chunk);
 }
 
-/* The generation rises last; whoever sees it sees all of the above. */
 static int
 write_meta(struct put *p)
 {
-	if (run_with(p->c, CSA_STMT_COUNT_CHUNKS, (int64_t)p->n -
+	if (csa_run_with(p->c, CSA_STMT_COUNT_CHUNKS, (int64_t)p->n -
 	    (int64_t)p->old.n) == -1)
 		return -1;
-	return run_with(p->c, CSA_STMT_BUMP, csa_wall_ms());
+	return csa_raise(p->c);
 }
 
 static int
@@ -238,9 +240,10 @@ transaction(struct put *p, struct csa_arena *arena)
 {
 	if (csa_begin(p->c, true) == -1)
 		return -1;
-	if ((p->doc = find_document(p->c, p->document_id)) == -1 ||
-	    list_ids(p->c, arena, p->doc, &p->old) == -1 ||
-	    remove_old(p) == -1 || write_document(p) == -1)
+	if ((p->doc = csa_doc_find(p->c, p->document_id)) == -1 ||
+	    csa_doc_ids(p->c, arena, p->doc, &p->old) == -1 ||
+	    (p->old.n > 0 && csa_doc_clear(p->c, p->doc) == -1) ||
+	    write_document(p) == -1)
 		return -1;
 	for (size_t i = 0; i < p->n; i++)
 		if (write_chunk(p, i) == -1)
@@ -321,8 +324,8 @@ check(struct csa_db *c, struct csa_arena *arena, const char *document_id,
 	rc = find_conflict(c, document_id, chunks, n, err);
 	if (rc != 0)
 		return rc;
-	if ((doc = find_document(c, document_id)) == -1 ||
-	    list_ids(c, arena, doc, old) == -1)
+	if ((doc = csa_doc_find(c, document_id)) == -1 ||
+	    csa_doc_ids(c, arena, doc, old) == -1)
 		return -1;
 	return csa_commit(c);
 }

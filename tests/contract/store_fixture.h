@@ -49,6 +49,7 @@ uint64_t fx_generation(const struct csa_scope *);
 void	fx_assert_sound(const char *bot);
 
 TCase	*fx_basics(void);
+TCase	*fx_delete(void);
 TCase	*fx_search(void);
 TCase	*fx_faults(void);
 

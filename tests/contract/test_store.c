@@ -22,6 +22,8 @@ static const struct csa_text_result canned = { .hits = &canned_hit,
 	.nhits = 1, .ideal = 2 };
 static const char		*canned_names[] = { "one" };
 static const struct csa_ids	 canned_bots = { canned_names, 1 };
+static const char		*canned_ids[] = { "d-chunk-0" };
+static const struct csa_ids	 canned_gone = { canned_ids, 1 };
 static const struct csa_store_step steps[] = {
 	{ .op = "put_document", .bot = "one", .arg = "d" },
 	{ .op = "search", .arg = "lamp", .text = &canned },
@@ -30,6 +32,11 @@ static const struct csa_store_step steps[] = {
 	{ .op = "bots", .arg = "", .ids = &canned_bots },
 	{ .op = "bot", .bot = "one", .generation = 7 },
 	{ .op = "bot", .bot = "two" },
+	{ .op = "touch", .bot = "one", .generation = 8 },
+	{ .op = "touch", .bot = "two" },
+	{ .op = "delete_document", .bot = "one", .arg = "nobody" },
+	{ .op = "delete_document", .bot = "one", .arg = "d",
+	    .ids = &canned_gone },
 };
 static struct csa_store_script	 script = { .steps = steps,
 	.nsteps = CSA_NITEMS(steps) };
@@ -117,6 +124,21 @@ START_TEST(stores_finds_and_reads)
 		ck_assert_int_gt(since, 0);
 	ck_assert_int_eq(store->ops->bot(store, &ctx, &two, &since, &err), rc);
 	assert_failed(rc);
+	ck_assert_int_eq(store->ops->touch(store, &ctx, &one, &err),
+	    rc == 0 ? 1 : -1);
+	assert_failed(rc);
+	ck_assert_int_eq(store->ops->touch(store, &ctx, &two, &err), rc);
+	assert_failed(rc);
+	ck_assert_int_eq(store->ops->delete_document(store, &ctx, &one,
+	    "nobody", &names, &err), rc);
+	assert_failed(rc);
+	ck_assert_int_eq(store->ops->delete_document(store, &ctx, &one, "d",
+	    &names, &err), rc == 0 ? 1 : -1);
+	assert_failed(rc);
+	if (rc == 0) {
+		ck_assert_uint_eq(names.n, 1);
+		ck_assert_str_eq(names.id[0], "d-chunk-0");
+	}
 }
 END_TEST
 
@@ -528,7 +550,7 @@ write_and_read(void *arg)
 {
 	struct worker		*w = arg;
 	struct csa_ctx		 c = { csa_arena_new(), NULL,
-				    csa_now_ms() + 60000, "" };
+				    csa_now_ms() + 60000, "", NULL };
 	struct csa_text_result	 r;
 	struct csa_err		 e;
 	char			 doc[16], id[24], text[32];
@@ -603,6 +625,7 @@ main(void)
 	int	 failed;
 
 	suite_add_tcase(s, fx_basics());
+	suite_add_tcase(s, fx_delete());
 	suite_add_tcase(s, fx_search());
 	suite_add_tcase(s, fx_faults());
 
