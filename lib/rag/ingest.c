@@ -5,6 +5,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/log.h"
+#include "lib/cache/generation.h"
 #include "lib/rag/rag.h"
 
 /* The ids of one list that the other has not.  Lists are short: see limits. */
@@ -63,6 +64,18 @@ put_remote(const struct csa_rag *rag, struct csa_ctx *ctx,
 	return rag->vectors->ops->del(rag->vectors, ctx, scope, &gone, err);
 }
 
+/*
+ * All hosts are told of a change after it; also of one that failed when the far
+ * end had been written to: they may have seen it half done, and keep that.
+ */
+static void
+tell(const struct csa_rag *rag, struct csa_ctx *ctx,
+    const struct csa_scope *scope)
+{
+	if (rag->cache != NULL)
+		csa_generation_bump(rag->cache, ctx, scope);
+}
+
 /* The commit failed after the far end was written: take back what is new. */
 static void
 undo_remote(const struct csa_rag *rag, struct csa_ctx *ctx,
@@ -81,28 +94,51 @@ undo_remote(const struct csa_rag *rag, struct csa_ctx *ctx,
 }
 
 static int
+commit(const struct csa_rag *rag, struct csa_ctx *ctx,
+    const struct csa_scope *scope, const char *document_id,
+    const char *metadata, struct csa_chunk *chunks, size_t n,
+    struct csa_err *err)
+{
+	return rag->store->ops->put_document(rag->store, ctx, scope,
+	    document_id, metadata, rag->embedder != NULL ?
+	    rag->embedder->model : "", chunks, n, NULL, err);
+}
+
+static int
+with_remote(const struct csa_rag *rag, struct csa_ctx *ctx,
+    const struct csa_scope *scope, const char *document_id,
+    const char *metadata, struct csa_chunk *chunks, size_t n,
+    struct csa_vec *vecs, const struct csa_ids *old, struct csa_err *err)
+{
+	int	 rc;
+
+	rc = put_remote(rag, ctx, scope, document_id, chunks, vecs, n, old,
+	    err);
+	if (rc == 0) {
+		rc = commit(rag, ctx, scope, document_id, metadata, chunks, n,
+		    err);
+		if (rc == -1)
+			undo_remote(rag, ctx, scope, chunks, n, old);
+	}
+	if (rc == -1)
+		tell(rag, ctx, scope);
+	return rc;
+}
+
+static int
 with_vectors(const struct csa_rag *rag, struct csa_ctx *ctx,
     const struct csa_scope *scope, const char *document_id,
     const char *metadata, struct csa_chunk *chunks, size_t n,
     struct csa_vec *vecs, const struct csa_ids *old, struct csa_err *err)
 {
-	if (rag->vectors->remote) {
-		if (put_remote(rag, ctx, scope, document_id, chunks, vecs, n,
-		    old, err) == -1)
-			return -1;
-	} else {
-		for (size_t i = 0; i < n; i++) {
-			chunks[i].vec = csa_vec_floats(ctx->arena, &vecs[i], 1);
-			chunks[i].dim = vecs[i].dim;
-		}
+	if (rag->vectors->remote)
+		return with_remote(rag, ctx, scope, document_id, metadata,
+		    chunks, n, vecs, old, err);
+	for (size_t i = 0; i < n; i++) {
+		chunks[i].vec = csa_vec_floats(ctx->arena, &vecs[i], 1);
+		chunks[i].dim = vecs[i].dim;
 	}
-	if (rag->store->ops->put_document(rag->store, ctx, scope, document_id,
-	    metadata, rag->embedder->model, chunks, n, NULL, err) == -1) {
-		if (rag->vectors->remote)
-			undo_remote(rag, ctx, scope, chunks, n, old);
-		return -1;
-	}
-	return 0;
+	return commit(rag, ctx, scope, document_id, metadata, chunks, n, err);
 }
 
 /* What a chunk is about is often said in its title alone: it is embedded too. */
@@ -121,25 +157,17 @@ with_title(struct csa_arena *arena, const struct csa_chunk *c)
 	return (struct csa_text){ s, n + 1 + c->len };
 }
 
-int
-csa_ingest(const struct csa_rag *rag, struct csa_ctx *ctx,
+static int
+embed_and_put(const struct csa_rag *rag, struct csa_ctx *ctx,
     const struct csa_scope *scope, const char *document_id,
     const char *metadata, struct csa_chunk *chunks, size_t n,
-    struct csa_err *err)
+    const struct csa_ids *old, struct csa_err *err)
 {
 	struct csa_text		*texts;
 	struct csa_vec		*vecs;
 	struct csa_embed_job	*job;
-	struct csa_ids		 old = { NULL, 0 };
 	int			 rc;
 
-	if (rag->embedder == NULL)
-		return rag->store->ops->put_document(rag->store, ctx, scope,
-		    document_id, metadata, "", chunks, n, NULL, err);
-	/* A conflict must be known before anything is paid for. */
-	if (rag->store->ops->check_document(rag->store, ctx, scope,
-	    document_id, chunks, n, &old, err) == -1)
-		return -1;
 	texts = csa_arena_array(ctx->arena, n, struct csa_text);
 	vecs = csa_arena_array(ctx->arena, n, struct csa_vec);
 	for (size_t i = 0; i < n; i++)
@@ -149,7 +177,70 @@ csa_ingest(const struct csa_rag *rag, struct csa_ctx *ctx,
 	rc = rag->embedder->ops->finish(job, vecs, err);
 	if (rc == 0)
 		rc = with_vectors(rag, ctx, scope, document_id, metadata,
-		    chunks, n, vecs, &old, err);
+		    chunks, n, vecs, old, err);
 	rag->embedder->ops->end(job);
+	return rc;
+}
+
+int
+csa_ingest(const struct csa_rag *rag, struct csa_ctx *ctx,
+    const struct csa_scope *scope, const char *document_id,
+    const char *metadata, struct csa_chunk *chunks, size_t n,
+    struct csa_err *err)
+{
+	struct csa_ids	 old = { NULL, 0 };
+	int		 rc;
+
+	if (rag->embedder == NULL)
+		rc = commit(rag, ctx, scope, document_id, metadata, chunks, n,
+		    err);
+	/* A conflict must be known before anything is paid for. */
+	else if (rag->store->ops->check_document(rag->store, ctx, scope,
+	    document_id, chunks, n, &old, err) == -1)
+		return -1;
+	else
+		rc = embed_and_put(rag, ctx, scope, document_id, metadata,
+		    chunks, n, &old, err);
+	if (rc == 0)
+		tell(rag, ctx, scope);
+	return rc;
+}
+
+/*
+ * The far end first, as in put_remote and for the same reason: while the store
+ * has the document its ids are known, and whoever tries again finds them.
+ */
+static int
+forget_remote(const struct csa_rag *rag, struct csa_ctx *ctx,
+    const struct csa_scope *scope, const char *document_id,
+    struct csa_err *err)
+{
+	struct csa_ids	 ids;
+
+	if (rag->store->ops->check_document(rag->store, ctx, scope,
+	    document_id, NULL, 0, &ids, err) == -1)
+		return -1;
+	if (ids.n == 0)
+		return 0;
+	return rag->vectors->ops->del(rag->vectors, ctx, scope, &ids, err) ==
+	    -1 ? -1 : 1;
+}
+
+int
+csa_forget(const struct csa_rag *rag, struct csa_ctx *ctx,
+    const struct csa_scope *scope, const char *document_id,
+    struct csa_ids *gone, struct csa_err *err)
+{
+	bool	 remote = rag->vectors != NULL && rag->vectors->remote;
+	int	 far = 0, rc = -1;
+
+	*gone = (struct csa_ids){ NULL, 0 };
+	if (remote)
+		far = forget_remote(rag, ctx, scope, document_id, err);
+	if (far != -1)
+		rc = rag->store->ops->delete_document(rag->store, ctx, scope,
+		    document_id, gone, err);
+	if (rc == 1 || far != 0)
+		tell(rag, ctx, scope);
 	return rc;
 }
