@@ -9,6 +9,7 @@
 #include "lib/metrics/metrics.h"
 #include "lib/rag/fuse.h"
 #include "lib/rag/rag.h"
+#include "lib/rag/retrieve_cache.h"
 
 /* How deep each list goes before the two are fused. */
 #define CANDIDATES	100
@@ -44,38 +45,6 @@ is_stale(const struct csa_chunk *stored, const struct csa_chunk *hit)
 	    memcmp(hit->text, stored->text, hit->len) != 0);
 }
 
-/* Give the vector hits their texts from the store; drop what has none. */
-static int
-complete(const struct csa_rag *rag, struct csa_ctx *ctx,
-    const struct csa_scope *scope, struct csa_vec_hit *hits, size_t *n,
-    struct csa_err *err)
-{
-	const char	**ids;
-	struct csa_chunk *stored;
-	size_t		 kept = 0;
-
-	ids = csa_arena_array(ctx->arena, *n, const char *);
-	stored = csa_arena_array(ctx->arena, *n, struct csa_chunk);
-	for (size_t i = 0; i < *n; i++)
-		ids[i] = hits[i].chunk.id;
-	if (rag->store->ops->chunks(rag->store, ctx, scope, ids, *n, stored,
-	    err) == -1)
-		return -1;
-	for (size_t i = 0; i < *n; i++) {
-		if (stored[i].id != NULL) {
-			if (is_stale(&stored[i], &hits[i].chunk))
-				continue;
-			stored[i].vec = hits[i].chunk.vec;
-			stored[i].dim = hits[i].chunk.dim;
-			hits[i].chunk = stored[i];
-		} else if (hits[i].chunk.text == NULL)
-			continue;
-		hits[kept++] = hits[i];
-	}
-	*n = kept;
-	return 0;
-}
-
 /* One question's two searches. */
 struct search {
 	const struct csa_rag	*rag;
@@ -91,7 +60,63 @@ struct search {
 	struct csa_vec_query	*query;
 	bool			 no_text;	/* full text failed: why */
 	struct csa_err		 why;
+	struct csa_ids		 elsewhere;	/* the store has none of these */
 };
+
+/*
+ * Give the vector hits their texts from the store.  What is not there keeps the
+ * text that it came with; what came without any is dropped.
+ */
+static int
+complete(struct search *s, struct csa_vec_hit *hits, size_t *n,
+    struct csa_err *err)
+{
+	struct csa_store *store = s->rag->store;
+	const char	**ids;
+	struct csa_chunk *stored;
+	size_t		 kept = 0;
+
+	ids = csa_arena_array(s->ctx->arena, *n, const char *);
+	stored = csa_arena_array(s->ctx->arena, *n, struct csa_chunk);
+	for (size_t i = 0; i < *n; i++)
+		ids[i] = hits[i].chunk.id;
+	if (store->ops->chunks(store, s->ctx, s->scope, ids, *n, stored,
+	    err) == -1)
+		return -1;
+	s->elsewhere.id = ids;
+	for (size_t i = 0; i < *n; i++) {
+		if (stored[i].id != NULL) {
+			if (is_stale(&stored[i], &hits[i].chunk))
+				continue;
+			stored[i].vec = hits[i].chunk.vec;
+			stored[i].dim = hits[i].chunk.dim;
+			hits[i].chunk = stored[i];
+		} else if (hits[i].chunk.text == NULL)
+			continue;
+		else
+			ids[s->elsewhere.n++] = hits[i].chunk.id;
+		hits[kept++] = hits[i];
+	}
+	*n = kept;
+	return 0;
+}
+
+/* Say of which passages the store has no text. */
+static void
+mark_elsewhere(struct search *s)
+{
+	struct csa_found	*f = s->found;
+	bool			*elsewhere;
+
+	if (s->elsewhere.n == 0)
+		return;
+	elsewhere = csa_arena_array(s->ctx->arena, f->n, bool);
+	for (size_t i = 0; i < f->n; i++)
+		for (size_t j = 0; j < s->elsewhere.n && !elsewhere[i]; j++)
+			elsewhere[i] = strcmp(f->passages[i].chunk.id,
+			    s->elsewhere.id[j]) == 0;
+	f->elsewhere = elsewhere;
+}
 
 /* May this be made good by the other search? */
 static bool
@@ -200,8 +225,7 @@ finish_query(struct search *s, struct csa_err *err)
 
 	s->query = NULL;
 	if (rag->vectors->ops->finish(query, &hits, &n, err) == -1 ||
-	    (!s->no_text && complete(rag, s->ctx, s->scope, hits, &n,
-	    err) == -1)) {
+	    (!s->no_text && complete(s, hits, &n, err) == -1)) {
 		if (without_vectors(s, "vectors", "vectors_unavailable",
 		    err) == -1)
 			return -1;
@@ -214,6 +238,7 @@ finish_query(struct search *s, struct csa_err *err)
 	    s->no_text ? 0 : rag->text_weight, &s->found->n);
 	if (s->found->n > s->k)
 		s->found->n = s->k;
+	mark_elsewhere(s);
 	return 0;
 }
 
@@ -271,65 +296,10 @@ both(const struct csa_rag *rag, struct csa_ctx *ctx,
 	rc = run(&s, &e);
 	if (rc == -1)
 		*err = e;
-	t->retrieve = csa_now_ns() - s.start - t->embed;
 	if (s.query != NULL)
 		rag->vectors->ops->cancel(s.query);
 	rag->embedder->ops->end(s.job);
 	return rc;
-}
-
-static void
-keep_chunk(struct csa_arena *arena, struct csa_chunk *c)
-{
-	c->id = csa_arena_strdup(arena, c->id);
-	c->document_id = csa_arena_strdup(arena, c->document_id);
-	c->text = csa_arena_strndup(arena, c->text, c->len);
-	c->title = csa_arena_strdup(arena, c->title);
-	if (c->metadata != NULL)
-		c->metadata = csa_arena_strdup(arena, c->metadata);
-	c->vec = NULL;
-}
-
-/* Of the hits, only what they say of passages that were found is needed. */
-static void
-keep_text(struct csa_arena *arena, struct csa_found *found)
-{
-	struct csa_text_result	*t = &found->text;
-	struct csa_text_hit	*hits;
-	struct csa_term		*terms;
-	size_t			 n = 0;
-
-	hits = csa_arena_array(arena, found->n, struct csa_text_hit);
-	for (size_t i = 0; i < t->nhits; i++)
-		for (size_t k = 0; k < found->n; k++)
-			if (strcmp(t->hits[i].chunk.id,
-			    found->passages[k].chunk.id) == 0) {
-				hits[n] = t->hits[i];
-				hits[n++].chunk = found->passages[k].chunk;
-				break;
-			}
-	t->hits = hits;
-	t->nhits = n;
-	terms = csa_arena_array(arena, t->nterms, struct csa_term);
-	for (size_t i = 0; i < t->nterms; i++) {
-		terms[i] = t->terms[i];
-		terms[i].text = csa_arena_strdup(arena, terms[i].text);
-	}
-	t->terms = terms;
-}
-
-static void
-keep(struct csa_arena *arena, struct csa_found *found)
-{
-	struct csa_passage	*p;
-
-	p = csa_arena_array(arena, found->n, struct csa_passage);
-	for (size_t i = 0; i < found->n; i++) {
-		p[i] = found->passages[i];
-		keep_chunk(arena, &p[i].chunk);
-	}
-	found->passages = p;
-	keep_text(arena, found);
 }
 
 /*
@@ -347,9 +317,23 @@ both_kept(const struct csa_rag *rag, const struct csa_ctx *ctx,
 	inner.arena = csa_arena_new();
 	rc = both(rag, &inner, scope, question, k, found, t, err);
 	if (rc == 0)
-		keep(ctx->arena, found);
+		csa_found_copy(ctx->arena, found);
 	csa_arena_free(inner.arena);
 	return rc;
+}
+
+static int
+search(const struct csa_rag *rag, struct csa_ctx *ctx,
+    const struct csa_scope *scope, const char *question, size_t k,
+    struct csa_found *found, struct csa_timings *t, struct csa_err *err)
+{
+	if (rag->embedder != NULL && rag->vectors != NULL)
+		return both_kept(rag, ctx, scope, question, k, found, t, err);
+	if (rag->store->ops->search(rag->store, ctx, scope, question, k,
+	    &found->text, err) == -1)
+		return -1;
+	only_text(ctx, k, found);
+	return 0;
 }
 
 int
@@ -357,15 +341,16 @@ csa_retrieve(const struct csa_rag *rag, struct csa_ctx *ctx,
     const struct csa_scope *scope, const char *question, size_t k,
     struct csa_found *found, struct csa_timings *t, struct csa_err *err)
 {
-	int64_t	 start = csa_now_ns();
+	struct csa_lookup	 l;
+	int64_t			 start = csa_now_ns();
 
 	memset(found, 0, sizeof(*found));
-	if (rag->embedder != NULL && rag->vectors != NULL)
-		return both_kept(rag, ctx, scope, question, k, found, t, err);
-	if (rag->store->ops->search(rag->store, ctx, scope, question, k,
-	    &found->text, err) == -1)
-		return -1;
-	only_text(ctx, k, found);
-	t->retrieve = csa_now_ns() - start;
+	question = csa_question(ctx->arena, question);
+	if (csa_lookup_find(rag, ctx, scope, question, k, &l, found) == 0) {
+		if (search(rag, ctx, scope, question, k, found, t, err) == -1)
+			return -1;
+		csa_lookup_keep(rag, ctx, &l, found);
+	}
+	t->retrieve = csa_now_ns() - start - t->embed;
 	return 0;
 }
