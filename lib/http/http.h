@@ -18,6 +18,8 @@
 #ifndef CSA_HTTP_HTTP_H
 #define CSA_HTTP_HTTP_H
 
+#include <sys/queue.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -56,20 +58,42 @@ void	csa_waiter_free(struct csa_waiter *);
 void	csa_waiter_watch(struct csa_waiter *, int fd);
 bool	csa_waiter_gone(struct csa_waiter *);
 /*
- * While this thread waits, call beat(arg) at `first` (a csa_now_ms() time) and
- * every every_ms after it; -1 from it means that the client is gone.  It may
- * take its time: somebody else drives meanwhile.  NULL ends it.  For the thread
- * that owns the waiter.
+ * What a thread does now and then while it waits: call(arg) at `at` (a csa_now_ms()
+ * time) and every every_ms after the end of the last; -1 from it means that the
+ * client is gone.  It may take its time: somebody else drives meanwhile, and it
+ * counts for no limit.  It must not end itself.  The memory is the caller's, until
+ * csa_waiter_untick; the waiter's thread alone may begin and end one.
+ */
+struct csa_tick {
+	int64_t		 at;
+	long		 every_ms;
+	int		(*call)(void *arg);
+	void		*arg;
+	LIST_ENTRY(csa_tick) entry;	/* the waiter's */
+};
+void	csa_waiter_tick(struct csa_waiter *, struct csa_tick *);
+void	csa_waiter_untick(struct csa_waiter *, struct csa_tick *);
+/*
+ * The client's heartbeat is one whose memory is the waiter's: from `first` on;
+ * NULL ends it.
  */
 void	csa_waiter_beat(struct csa_waiter *, int64_t first, long every_ms,
 	    int (*beat)(void *), void *arg);
 
 /*
- * Sleep until `until`, beating.  0; -1 where the client left (CANCELLED) or the
+ * Sleep until `until`, ticking.  0; -1 where the client left (CANCELLED) or the
  * process is to end (OVERLOADED).
  */
 int	csa_waiter_pause(struct csa_waiter *, int64_t until, struct csa_err *)
 	    CSA_MUSTCHECK;
+/*
+ * The same, but csa_waiter_wake, from any thread while the waiter is not freed,
+ * ends it with 0 at once, or the next one where none is on.  Why is for the two
+ * to know: somebody else may have waked this waiter for an older reason.
+ */
+int	csa_waiter_nap(struct csa_waiter *, int64_t until, struct csa_err *)
+	    CSA_MUSTCHECK;
+void	csa_waiter_wake(struct csa_waiter *);
 
 struct csa_http_req {
 	enum csa_source	 source;	/* gemini, openai, pinecone */

@@ -11,8 +11,6 @@
 #ifndef CSA_HTTP_HTTP_INTERNAL_H
 #define CSA_HTTP_HTTP_INTERNAL_H
 
-#include <sys/queue.h>
-
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -37,12 +35,11 @@ struct csa_waiter {
 	int			 fd;		/* the client's, or -1 */
 	bool			 armed;		/* fd is in the epoll set */
 	bool			 gone;
+	bool			 woken;		/* by csa_waiter_wake */
 	/* The owner's alone. */
-	int			(*beat)(void *);	/* NULL: none */
-	void			*beat_arg;
-	int64_t			 beat_at;	/* ms */
-	long			 beat_ms;
-	int64_t			 lost;		/* ms in beats so far */
+	LIST_HEAD(, csa_tick)	 ticks;
+	struct csa_tick		 beat;		/* call NULL: none */
+	int64_t			 lost;		/* ms in ticks so far */
 	LIST_ENTRY(csa_waiter)	 entry;		/* followers or spare_waiters */
 };
 LIST_HEAD(csa_waiters, csa_waiter);

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -30,6 +31,7 @@ waiter_new(struct csa_http *h)
 	pthread_condattr_destroy(&attr);
 	w->http = h;
 	w->fd = -1;
+	LIST_INIT(&w->ticks);
 	h->waiters = csa_realloc(h->waiters, h->nwaiters + 1,
 	    sizeof(struct csa_waiter *));
 	w->slot = h->nwaiters;
@@ -61,7 +63,7 @@ csa_waiter_free(struct csa_waiter *w)
 	h = w->http;
 	csa_waiter_watch(w, -1);
 	pthread_mutex_lock(&h->state);
-	CSA_MUST(h->driver != w);
+	CSA_MUST(h->driver != w && LIST_EMPTY(&w->ticks));
 	LIST_INSERT_HEAD(&h->spare_waiters, w, entry);
 	pthread_mutex_unlock(&h->state);
 }
@@ -150,18 +152,46 @@ csa_waiter_events(struct csa_http *h)
 }
 
 void
+csa_waiter_tick(struct csa_waiter *w, struct csa_tick *t)
+{
+	LIST_INSERT_HEAD(&w->ticks, t, entry);
+}
+
+void
+csa_waiter_untick(struct csa_waiter *w, struct csa_tick *t)
+{
+	(void)w;
+	LIST_REMOVE(t, entry);
+}
+
+void
 csa_waiter_beat(struct csa_waiter *w, int64_t first, long every_ms,
     int (*beat)(void *), void *arg)
 {
-	w->beat = beat;
-	w->beat_arg = arg;
-	w->beat_at = first;
-	w->beat_ms = every_ms;
+	if (w->beat.call != NULL)
+		csa_waiter_untick(w, &w->beat);
+	w->beat.at = first;
+	w->beat.every_ms = every_ms;
+	w->beat.call = beat;
+	w->beat.arg = arg;
+	if (beat != NULL)
+		csa_waiter_tick(w, &w->beat);
+}
+
+static struct csa_tick *
+next_tick(const struct csa_waiter *w)
+{
+	struct csa_tick	*t, *next = NULL;
+
+	LIST_FOREACH(t, &w->ticks, entry)
+		if (next == NULL || t->at < next->at)
+			next = t;
+	return next;
 }
 
 /* The state lock is let go: a slow client must hold up nobody else. */
 static void
-beat_now(struct csa_waiter *w)
+tick_now(struct csa_waiter *w, struct csa_tick *t)
 {
 	struct csa_http	*h = w->http;
 	int64_t		 begin = csa_now_ms(), end;
@@ -169,9 +199,9 @@ beat_now(struct csa_waiter *w)
 
 	csa_waiter_leave(w);
 	pthread_mutex_unlock(&h->state);
-	rc = w->beat(w->beat_arg);
+	rc = t->call(t->arg);
 	end = csa_now_ms();
-	w->beat_at = end + w->beat_ms;
+	t->at = end + t->every_ms;
 	w->lost += end - begin;
 	pthread_mutex_lock(&h->state);
 	if (rc == -1)
@@ -195,13 +225,14 @@ void
 csa_waiter_sleep(struct csa_waiter *w, int64_t until)
 {
 	struct csa_http	*h = w->http;
+	struct csa_tick	*t = next_tick(w);
 
-	if (w->beat != NULL && csa_now_ms() >= w->beat_at) {
-		beat_now(w);
+	if (t != NULL && csa_now_ms() >= t->at) {
+		tick_now(w, t);
 		return;
 	}
-	if (w->beat != NULL && w->beat_at < until)
-		until = w->beat_at;
+	if (t != NULL && t->at < until)
+		until = t->at;
 	if (h->drain < until)
 		until = h->drain;
 	if (h->driver == NULL)
@@ -230,15 +261,16 @@ csa_waiter_leave(struct csa_waiter *w)
 		pthread_cond_signal(&next->cond);
 }
 
-int
-csa_waiter_pause(struct csa_waiter *w, int64_t until, struct csa_err *e)
+static int
+rest(struct csa_waiter *w, int64_t until, bool wakeable, struct csa_err *e)
 {
 	struct csa_http	*h = w->http;
 	int64_t		 now;
 	int		 rc = 0;
 
 	pthread_mutex_lock(&h->state);
-	while (rc == 0 && (now = csa_now_ms()) < until) {
+	while (rc == 0 && (now = csa_now_ms()) < until &&
+	    !(wakeable && w->woken)) {
 		if (w->gone)
 			rc = csa_fail(e, CSA_ERR_CANCELLED, CSA_SRC_CLIENT,
 			    NULL);
@@ -248,7 +280,38 @@ csa_waiter_pause(struct csa_waiter *w, int64_t until, struct csa_err *e)
 		else
 			csa_waiter_sleep(w, until);
 	}
+	if (wakeable)
+		w->woken = false;
 	csa_waiter_leave(w);
 	pthread_mutex_unlock(&h->state);
 	return rc;
+}
+
+int
+csa_waiter_pause(struct csa_waiter *w, int64_t until, struct csa_err *e)
+{
+	return rest(w, until, false, e);
+}
+
+int
+csa_waiter_nap(struct csa_waiter *w, int64_t until, struct csa_err *e)
+{
+	return rest(w, until, true, e);
+}
+
+void
+csa_waiter_wake(struct csa_waiter *w)
+{
+	struct csa_http	*h = w->http;
+	uint64_t	 one = 1;
+
+	pthread_mutex_lock(&h->state);
+	w->woken = w->notified = true;
+	/* What a driver sleeps on is behind the other lock, or it is not yet
+	 * asleep: that costs it one look more. */
+	if (h->driver == w)
+		(void)!write(h->evfd, &one, sizeof(one));
+	else
+		pthread_cond_signal(&w->cond);
+	pthread_mutex_unlock(&h->state);
 }
