@@ -30,6 +30,7 @@ csa_cache_new(struct csa_kv_pool *pool, const struct csa_config *config)
 		most = config->cache_budget_ms / 2;
 	c->most_ns = most * 1000000;
 	c->tokens = csa_tokens_new();
+	c->board = csa_board_new(config->single_flight);
 	return c;
 }
 
@@ -38,6 +39,7 @@ csa_cache_free(struct csa_cache *c)
 {
 	if (c == NULL)
 		return;
+	csa_board_free(c->board);
 	csa_tokens_free(c->tokens);
 	free(c);
 }

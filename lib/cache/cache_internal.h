@@ -16,7 +16,7 @@ struct csa_cache_what {
 };
 extern const struct csa_cache_what csa_cache_kinds[CSA_CACHE__MAX];
 
-struct csa_board;		/* flight.c */
+struct csa_board;		/* flight_board.c */
 struct csa_tokens;		/* generation.c */
 
 struct csa_cache {
@@ -50,6 +50,12 @@ int	csa_cache_claim(struct csa_cache *, struct csa_ctx *,
 /* 1: it is gone; 0: there was none. */
 int	csa_cache_drop(struct csa_cache *, struct csa_ctx *,
 	    const struct csa_cache_key *);
+
+/* ---- flight_board.c ---- */
+
+/* After the fork; false: everyone leads.  No flight may be left when it goes. */
+struct csa_board *csa_board_new(bool single_flight);
+void	csa_board_free(struct csa_board *);	/* NULL: nothing to do */
 
 /* ---- generation.c ---- */
 

@@ -32,7 +32,8 @@ struct csa_flight;
 
 /*
  * Told what the leader has so far: all of it each time, data and len as told by
- * the leader's csa_flight_tell, growing.  -1: nobody listens any more.
+ * the leader's csa_flight_tell, growing.  -1: nobody listens any more.  Who has
+ * heard one leader is not told what another one says after it.
  */
 struct csa_flight_ear {
 	int	(*told)(void *arg, const void *data, size_t len);
@@ -41,9 +42,10 @@ struct csa_flight_ear {
 
 /*
  * Come aboard.  Never NULL, and never waits but for one operation of memcached;
- * csa_flight_leave must follow.  key is the value's.  Who comes after a flight
- * has landed begins another one: whether what has landed may be used later is
- * for the cache to say, under the value's key.
+ * csa_flight_leave must follow, until when the ctx must live.  key is the value's.
+ * Who comes after a flight has landed begins another one: whether what has landed
+ * may be used later is for the cache to say, under the value's key.  Everyone
+ * leads without a cache (NULL), without single_flight, and without a waiter.
  */
 struct csa_flight *csa_flight_board(struct csa_cache *, struct csa_ctx *,
 		    const struct csa_cache_key *);
@@ -52,9 +54,11 @@ bool	csa_flight_leads(const struct csa_flight *);
 
 /*
  * A follower's wait.  1: it has landed, *out is in the arena; 0: the leader is
- * lost or gave up, and we lead now; -1 with err: our own deadline, client or end.
- * ear may be NULL.  What was told may be followed by 0: then the new value need
- * not begin like the old one.
+ * lost or gave up, and we lead now; -1 with err: our own deadline (DEADLINE),
+ * client (CANCELLED; the ear's -1 too) or end (OVERLOADED).  ear may be NULL.
+ * Where the leader is lost another follower may lead in its place and land: so
+ * what was told may be followed by 0, or by 1 with a value that does not begin
+ * like it.  After three leaders that came to nothing a follower leads, alone.
  */
 int	csa_flight_follow(struct csa_flight *, const struct csa_flight_ear *ear,
 	    struct csa_cached *out, struct csa_err *) CSA_MUSTCHECK;

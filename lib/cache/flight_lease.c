@@ -1,0 +1,404 @@
+/*
+ * A flight as memcached has it, so that processes find each other.
+ *
+ * One item says who leads and what there is so far.  It is made by `add`, which
+ * only one can win, set anew while the leader waits, and deleted at the end.  The
+ * value stands in another item, under the leader's name: a follower who sees the
+ * first one gone, or another leader's, knows where to look, and the next flight
+ * disturbs nothing.  It is there before the first one goes.
+ *
+ * memcached cannot compare and set here, so between a look and a set somebody may
+ * have come in between: two lead then, for a moment's worth of bad luck, which
+ * costs one call more and never a wrong value.
+ */
+
+#include "config.h"
+
+#include <string.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/clock.h"
+#include "lib/cache/flight_internal.h"
+#include "lib/cache/value.h"
+
+#define LANDED_S	3	/* followers look every 50 ms */
+#define TAKEOVER_S	10	/* longer than the dead one's lease */
+#define BAFFLED		3	/* looks */
+
+/*
+ * Both items, numbers little end first:
+ *	 0  what: 1 leads, 2 landed, 3 too large to be had here; and 7 zeros
+ *	 8  host, start time and process number, eight bytes each
+ *	32  the leader's name
+ *	48  what was told, or the value
+ */
+#define HEAD		48
+#define NOTE_MAX	(CSA_VALUE_MAX - HEAD)
+
+enum what { LEADS = 1, LANDED, LARGE };
+
+struct note {
+	enum what	 what;
+	struct csa_peer	 peer;
+	const uint8_t	*name;
+	const void	*data;
+	size_t		 n;
+};
+
+static void
+put64(uint8_t *p, uint64_t v)
+{
+	for (int i = 0; i < 8; i++, v >>= 8)
+		p[i] = (uint8_t)v;
+}
+
+static uint64_t
+get64(const uint8_t *p)
+{
+	uint64_t	 v = 0;
+
+	for (int i = 8; i-- > 0;)
+		v = v << 8 | p[i];
+	return v;
+}
+
+static void
+note_write(const struct csa_lease *l, enum what what, const void *data,
+    size_t n, struct csa_buf *b)
+{
+	uint8_t	 head[HEAD] = { (uint8_t)what };
+
+	put64(head + 8, l->self.host);
+	put64(head + 16, l->self.start);
+	put64(head + 24, l->self.pid);
+	memcpy(head + 32, l->name, CSA_LEASE_NAME);
+	csa_buf_init(b, CSA_VALUE_MAX);
+	csa_buf_add(b, head, sizeof(head));
+	if (n > 0)
+		csa_buf_add(b, data, n);
+}
+
+static bool
+note_read(const struct csa_cached *c, struct note *note)
+{
+	const uint8_t	*p = c->data;
+	uint64_t	 pid;
+
+	if (c->len < HEAD || p[0] < LEADS || p[0] > LARGE)
+		return false;
+	note->what = (enum what)p[0];
+	note->peer.host = get64(p + 8);
+	note->peer.start = get64(p + 16);
+	pid = get64(p + 24);
+	note->peer.pid = pid <= UINT32_MAX ? (uint32_t)pid : 0;
+	note->name = p + 32;
+	note->data = p + HEAD;
+	note->n = c->len - HEAD;
+	return true;
+}
+
+void
+csa_lease_init(struct csa_lease *l, struct csa_cache *c,
+    const struct csa_peer *self, const struct csa_cache_key *flight)
+{
+	memset(l, 0, sizeof(*l));
+	l->cache = c;
+	l->self = *self;
+	l->key = *flight;
+}
+
+void
+csa_lease_fini(struct csa_lease *l)
+{
+	csa_arena_free(l->scratch);
+}
+
+static void
+charge(struct csa_ctx *ctx, int64_t ns)
+{
+	if (ctx->spent != NULL)
+		*ctx->spent += ns;
+}
+
+/*
+ * Who looks again and again while it waits, or renews, needs no budget for that,
+ * for it delays nobody; and what has to be said at the end was reserved.  What
+ * comes back is in an arena of our own, until the next one.
+ */
+static struct csa_ctx
+unbound(struct csa_lease *l, const struct csa_ctx *ctx)
+{
+	struct csa_ctx	 mine = *ctx;
+
+	if (l->scratch == NULL)
+		l->scratch = csa_arena_new();
+	mine.arena = l->scratch;
+	mine.spent = NULL;
+	return mine;
+}
+
+/* The key of what belongs to one leader. */
+static void
+key_of(const struct csa_lease *l, const char *what, struct csa_cache_key *key)
+{
+	struct csa_buf	 b;
+
+	csa_key_begin(&b, CSA_CACHE_FLIGHT);
+	csa_key_str(&b, what);
+	csa_key_bytes(&b, l->key.digest.b, sizeof(l->key.digest.b));
+	csa_key_bytes(&b, l->name, sizeof(l->name));
+	csa_key_end(&b, CSA_CACHE_FLIGHT, key);
+}
+
+static int
+write_lease(struct csa_lease *l, struct csa_ctx *ctx, bool only_new,
+    const void *told, size_t n)
+{
+	struct csa_buf	 b;
+	int		 rc;
+
+	/* What does not fit is not told; the lease is what matters. */
+	note_write(l, LEADS, told, n <= NOTE_MAX ? n : 0, &b);
+	rc = b.failed ? -1 : only_new ?
+	    csa_cache_claim(l->cache, ctx, &l->key, b.data, b.len,
+	    CSA_LEASE_S) :
+	    csa_cache_keep(l->cache, ctx, &l->key, b.data, b.len, CSA_LEASE_S);
+	csa_buf_fini(&b);
+	return rc;
+}
+
+static void
+now_ours(struct csa_lease *l, struct csa_ctx *ctx, int64_t began)
+{
+	l->ours = true;
+	l->known = false;
+	/* For the end's operations, or others would wait for the lease's. */
+	l->reserve = 2 * (csa_now_ns() - began);
+	if (l->reserve > l->cache->budget_ns / 4)
+		l->reserve = l->cache->budget_ns / 4;
+	charge(ctx, l->reserve);
+}
+
+/* with: ctx, or one that is not bound by its budget. */
+static enum csa_lease_news
+take(struct csa_lease *l, struct csa_ctx *ctx, struct csa_ctx *with)
+{
+	int64_t	 began = csa_now_ns();
+	int	 rc;
+
+	l->ours = l->known = false;
+	csa_random(l->name, sizeof(l->name));
+	rc = write_lease(l, with, true, NULL, 0);
+	if (rc == 0)
+		now_ours(l, ctx, began);
+	return rc == 0 ? CSA_LEASE_OURS : rc == 1 ? CSA_LEASE_THEIRS :
+	    CSA_LEASE_AWAY;
+}
+
+enum csa_lease_news
+csa_lease_take(struct csa_lease *l, struct csa_ctx *ctx)
+{
+	return take(l, ctx, ctx);
+}
+
+/* What has become of the leader we knew; THEIRS: it did not land. */
+static enum csa_lease_news
+landing(struct csa_lease *l, struct csa_ctx *mine, struct csa_lease_look *look)
+{
+	struct csa_cache_key	 key;
+	struct csa_cached	 c;
+	struct note		 note;
+	int			 rc;
+
+	if (!l->known)
+		return CSA_LEASE_THEIRS;
+	key_of(l, "landed", &key);
+	rc = csa_cache_look(l->cache, mine, &key, &c);
+	if (rc == 1 && note_read(&c, &note) && note.what != LEADS) {
+		look->data.data = note.data;
+		look->data.len = note.n;
+		return note.what == LANDED ? CSA_LEASE_LANDED : CSA_LEASE_LARGE;
+	}
+	look->lost = true;
+	return rc == -1 ? CSA_LEASE_AWAY : CSA_LEASE_THEIRS;
+}
+
+/*
+ * Its leader is dead and did not land.  Of all who see that, one may set the
+ * lease: who adds an item under the dead one's name.
+ */
+static enum csa_lease_news
+take_over(struct csa_lease *l, struct csa_ctx *ctx, struct csa_ctx *mine)
+{
+	int64_t			 began = csa_now_ns();
+	struct csa_cache_key	 key;
+	int			 rc;
+
+	key_of(l, "takeover", &key);
+	rc = csa_cache_claim(l->cache, mine, &key, "", 0, TAKEOVER_S);
+	if (rc != 0)
+		return rc == 1 ? CSA_LEASE_THEIRS : CSA_LEASE_AWAY;
+	csa_random(l->name, sizeof(l->name));
+	if (write_lease(l, mine, false, NULL, 0) == -1)
+		return CSA_LEASE_AWAY;
+	now_ours(l, ctx, began);
+	return CSA_LEASE_OURS;
+}
+
+/* There is no lease, or none that can be read. */
+static enum csa_lease_news
+no_lease(struct csa_lease *l, struct csa_ctx *ctx, struct csa_ctx *mine,
+    struct csa_lease_look *look)
+{
+	enum csa_lease_news	 news = landing(l, mine, look);
+
+	if (news != CSA_LEASE_THEIRS)
+		return news;
+	news = take(l, ctx, mine);
+	if (news != CSA_LEASE_THEIRS || ++l->baffled < BAFFLED)
+		return news;
+	/* Something is there, for as long as it likes: out with it. */
+	(void)csa_cache_drop(l->cache, mine, &l->key);
+	return CSA_LEASE_AWAY;
+}
+
+static enum csa_lease_news
+some_lease(struct csa_lease *l, struct csa_ctx *ctx, struct csa_ctx *mine,
+    const struct note *note, struct csa_lease_look *look)
+{
+	enum csa_lease_news	 news;
+
+	l->baffled = 0;
+	if (l->known && memcmp(l->name, note->name, sizeof(l->name)) != 0 &&
+	    (news = landing(l, mine, look)) != CSA_LEASE_THEIRS)
+		return news;
+	memcpy(l->name, note->name, sizeof(l->name));
+	l->known = true;
+	look->data.data = note->data;
+	look->data.len = note->n;
+	if (!csa_peer_dead(&l->self, &note->peer))
+		return CSA_LEASE_THEIRS;
+	/* It may have died right after landing. */
+	if ((news = landing(l, mine, look)) != CSA_LEASE_THEIRS)
+		return news;
+	look->data.len = 0;
+	news = take_over(l, ctx, mine);
+	/* Where somebody else is about to lead, that will be seen. */
+	look->lost = news != CSA_LEASE_THEIRS;
+	return news;
+}
+
+enum csa_lease_news
+csa_lease_look(struct csa_lease *l, struct csa_ctx *ctx,
+    struct csa_lease_look *look)
+{
+	struct csa_ctx		 mine = unbound(l, ctx);
+	int64_t			 began = csa_now_ns();
+	struct csa_cached	 c;
+	struct note		 note;
+	enum csa_lease_news	 news;
+	int			 rc;
+
+	memset(look, 0, sizeof(*look));
+	csa_arena_reset(l->scratch);
+	rc = csa_cache_look(l->cache, &mine, &l->key, &c);
+	if (rc == -1)
+		news = CSA_LEASE_AWAY;
+	else if (rc == 1 && note_read(&c, &note) && note.what == LEADS)
+		news = some_lease(l, ctx, &mine, &note, look);
+	else
+		news = no_lease(l, ctx, &mine, look);
+	/* What failed was no waiting that somebody had to do anyway. */
+	if (news == CSA_LEASE_AWAY)
+		charge(ctx, csa_now_ns() - began);
+	return news;
+}
+
+/* 1: it is ours; 0: there is none; -1: somebody else's, or not known. */
+static int
+is_ours(struct csa_lease *l, struct csa_ctx *mine)
+{
+	struct csa_cached	 c;
+	struct note		 note;
+	int			 rc;
+
+	csa_arena_reset(l->scratch);
+	rc = csa_cache_look(l->cache, mine, &l->key, &c);
+	if (rc != 1)
+		return rc;
+	if (note_read(&c, &note) &&
+	    memcmp(note.name, l->name, sizeof(l->name)) == 0)
+		return 1;
+	/* We were thought to be lost.  Who leads now is not to be disturbed. */
+	l->ours = false;
+	return -1;
+}
+
+int64_t
+csa_lease_renew(struct csa_lease *l, struct csa_ctx *ctx, const void *told,
+    size_t n)
+{
+	struct csa_ctx	 mine = unbound(l, ctx);
+	int64_t		 began = csa_now_ns();
+	int		 rc;
+
+	if ((rc = is_ours(l, &mine)) != -1)
+		rc = write_lease(l, &mine, rc == 0, told, n);
+	if (rc == 1)
+		l->ours = false;
+	if (rc == 0)
+		return csa_now_ns() - began;
+	charge(ctx, csa_now_ns() - began);
+	return -1;
+}
+
+static int
+write_landing(struct csa_lease *l, struct csa_ctx *mine, enum what what,
+    const void *value, size_t n)
+{
+	struct csa_cache_key	 key;
+	struct csa_buf		 b;
+	int			 rc;
+
+	key_of(l, "landed", &key);
+	note_write(l, what, value, n, &b);
+	rc = b.failed ? -1 :
+	    csa_cache_keep(l->cache, mine, &key, b.data, b.len, LANDED_S);
+	csa_buf_fini(&b);
+	return rc;
+}
+
+/* -1: memcached does not answer; spare it, and the request, the rest. */
+static int
+land(struct csa_lease *l, struct csa_ctx *mine, const void *value, size_t n)
+{
+	int64_t	 began = csa_now_ns();
+
+	if (n <= NOTE_MAX) {
+		if (write_landing(l, mine, LANDED, value, n) == 0)
+			return 0;
+		/* Refused, as it has a lower limit, or too slow? */
+		if (csa_now_ns() - began > l->cache->most_ns / 2)
+			return -1;
+	}
+	return write_landing(l, mine, LARGE, NULL, 0);
+}
+
+void
+csa_lease_end(struct csa_lease *l, struct csa_ctx *ctx, const void *value,
+    size_t n)
+{
+	struct csa_ctx	 mine = unbound(l, ctx);
+	int64_t		 began = csa_now_ns();
+
+	charge(ctx, -l->reserve);
+	l->reserve = 0;
+	/* Those who took us for lost wait for somebody else by now. */
+	if (!l->ours)
+		return;
+	if ((value == NULL || land(l, &mine, value, n) == 0) &&
+	    is_ours(l, &mine) == 1)
+		(void)csa_cache_drop(l->cache, &mine, &l->key);
+	l->ours = false;
+	charge(ctx, csa_now_ns() - began);
+}
