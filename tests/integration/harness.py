@@ -421,15 +421,21 @@ SERVERS = {c.name: c for c in (Lighttpd, ApacheProxy, ApacheFcgid, Nginx)}
 
 
 class Memcached:
-    def __init__(self, directory):
-        self.socket = os.path.join(directory, "memcached.sock")
-        self.process = Process("memcached", ["memcached", "-s", self.socket, "-a", "0666", "-m", "16", "-u",
-                                             "root" if os.getuid() == 0 else "nobody"],
-                               os.path.join(directory, "memcached.log"))
+    def __init__(self, directory, name="memcached", megabytes=16):
+        self.dir, self.name, self.megabytes = directory, name, megabytes
+        self.socket = os.path.join(directory, f"{name}.sock")
+        self.start()
+
+    def start(self):
+        self.process = Process(self.name, ["memcached", "-s", self.socket, "-a", "0666", "-m", str(self.megabytes), "-u",
+                                           "root" if os.getuid() == 0 else "nobody"],
+                               os.path.join(self.dir, f"{self.name}.log"))
         assert wait_until(lambda: os.path.exists(self.socket)), self.process.tail()
 
     def stop(self):
         self.process.stop()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.socket)
 
 
 class Emulator:
