@@ -8,11 +8,12 @@
 #include "handlers/ready.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/cache/cache.h"
 #include "lib/config/config.h"
 #include "lib/http/http.h"
 #include "lib/kv/kv_pool.h"
 #include "lib/metrics/metrics.h"
-#include "lib/provider/provider.h"
+#include "lib/provider/cached.h"
 #include "lib/store/store.h"
 #include "lib/upstream/upstream.h"
 #include "lib/vector/vector.h"
@@ -33,6 +34,8 @@ open_vectors(struct csa_app *app, struct csa_err *err)
 		    err);
 	if (app->embedder == NULL)
 		return -1;
+	app->embedder = csa_embedder_cached_open(app->embedder, app->cache,
+	    config);
 	if (strcmp(config->vectors, "pinecone") == 0)
 		app->vectors = csa_vectors_pinecone_open(config, app->http,
 		    err);
@@ -70,6 +73,7 @@ open_parts(struct csa_app *app, struct csa_err *err)
 	    (app->kv = csa_kv_pool_new(config->memcached_servers,
 	    config->memcached_timeout_ms, err)) == NULL)
 		return -1;
+	app->cache = csa_cache_new(app->kv, config);
 	app->store = csa_store_sqlite_open(config->data_dir,
 	    config->store_connections, err);
 	if (app->store == NULL)
@@ -117,6 +121,7 @@ csa_app_free(struct csa_app *app)
 		app->model->ops->close(app->model);
 	if (app->store != NULL)
 		app->store->ops->close(app->store);
+	csa_cache_free(app->cache);
 	csa_http_free(app->http);
 	csa_kv_pool_free(app->kv);
 	csa_keys_free(app->keys);

@@ -10,6 +10,7 @@
 
 #include "lib/base/err.h"
 
+struct csa_cache;
 struct csa_config;
 struct csa_embedder;
 struct csa_http;
@@ -28,6 +29,7 @@ struct csa_app {
 	struct csa_keys		*keys;
 	struct csa_http		*http;
 	struct csa_kv_pool	*kv;		/* NULL: no memcached */
+	struct csa_cache	*cache;		/* over kv; never NULL */
 	struct csa_store	*store;
 	struct csa_embedder	*embedder;	/* NULL: none */
 	struct csa_model	*model;
