@@ -82,11 +82,11 @@ bool	csa_kv_key_good(const char *key);
  * share the keys by consistent hashing.  Opening never waits.  NULL with err
  * (source memcached) where servers cannot be understood.
  *
- * An operation that waits for the network ends within timeout_ms; a server that
- * sends its reply in drops, or the resolver of a host's name, can hold one up
- * for longer.  After three failures in a row a server is left alone for five
- * seconds, in which everything for it is -1 at once; then one operation tries
- * again.
+ * An operation that waits for the network ends within timeout_ms; of a handle that
+ * is no pool's, a server that sends its reply in drops can hold one up for longer,
+ * and of any handle the resolver of a host's name.  After three failures in a row a
+ * server is left alone for five seconds, in which everything for it is -1 at once;
+ * then one operation tries again, while others are still refused.
  */
 struct csa_kv	*csa_kv_memcached_open(const char *servers, long timeout_ms,
 		    struct csa_err *);

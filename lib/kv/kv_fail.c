@@ -34,6 +34,25 @@ fail_del(struct csa_kv *kv, const char *key)
 	return -1;
 }
 
+static size_t
+fail_get_many(struct csa_kv *kv, const char *const *key, size_t n,
+    void (*found)(void *, size_t, const void *, size_t), void *arg)
+{
+	(void)kv;
+	(void)key;
+	(void)found;
+	(void)arg;
+	return n;
+}
+
+static size_t
+fail_set_many(struct csa_kv *kv, const struct csa_kv_item *item, size_t n)
+{
+	(void)kv;
+	(void)item;
+	return n;
+}
+
 static int
 fail_ping(struct csa_kv *kv)
 {
@@ -53,6 +72,8 @@ static const struct csa_kv_ops	 fail_ops = {
 	.set = fail_store,
 	.add = fail_store,
 	.del = fail_del,
+	.get_many = fail_get_many,
+	.set_many = fail_set_many,
 	.ping = fail_ping,
 	.close = fail_close,
 };

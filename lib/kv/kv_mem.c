@@ -133,6 +133,34 @@ mem_del(struct csa_kv *kv, const char *key)
 	return 1;
 }
 
+static size_t
+mem_get_many(struct csa_kv *kv, const char *const *key, size_t n,
+    void (*found)(void *, size_t, const void *, size_t), void *arg)
+{
+	size_t		 bad = 0;
+	struct entry	**at;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!csa_kv_key_good(key[i]))
+			bad++;
+		else if ((at = find((struct kv_mem *)kv, key[i])) != NULL)
+			found(arg, i, (*at)->val, (*at)->len);
+	}
+	return bad;
+}
+
+static size_t
+mem_set_many(struct csa_kv *kv, const struct csa_kv_item *item, size_t n)
+{
+	size_t	 bad = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (mem_set(kv, item[i].key, item[i].val, item[i].len,
+		    item[i].ttl) == -1)
+			bad++;
+	return bad;
+}
+
 static int
 mem_ping(struct csa_kv *kv)
 {
@@ -157,6 +185,8 @@ static const struct csa_kv_ops	 mem_ops = {
 	.set = mem_set,
 	.add = mem_add,
 	.del = mem_del,
+	.get_many = mem_get_many,
+	.set_many = mem_set_many,
 	.ping = mem_ping,
 	.close = mem_close,
 };

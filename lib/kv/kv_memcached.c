@@ -1,216 +1,316 @@
 #include "config.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <libmemcached/memcached.h>
 
 #include "lib/base/clock.h"
-#include "lib/base/log.h"
 #include "lib/base/mem.h"
-#include "lib/kv/kv.h"
-#include "lib/metrics/metrics.h"
-
-#define SERVERS		64
-#define FAILURES	3	/* in a row, and a server is left alone */
-#define BYPASS_MS	5000
-#define MONTH		(60 * 60 * 24 * 30)
+#include "lib/kv/kv_internal.h"
 
 /*
- * libmemcached never leaves out a server that does not answer, whatever its
- * behaviours are set to: every call would cost the whole timeout.
+ * Each server has a libmemcached of its own, so that what is wrong with one does
+ * not touch the others; which one a key belongs to another one says, that knows
+ * them all and talks to none.
  */
-struct breaker {
-	unsigned	 failures;	/* in a row */
-	int64_t		 until;		/* bypass; csa_now_ms() time */
-};
-
 struct kv_memcached {
-	struct csa_kv	 kv;		/* first: a csa_kv * is also ours */
-	memcached_st	*mc;
-	uint32_t	 nservers;
-	struct breaker	 breaker[SERVERS];
+	struct csa_kv		 kv;		/* first: a csa_kv * is also ours */
+	struct csa_kv_farm	*farm;
+	bool			 owns_farm;
+	memcached_st		*ring;		/* NULL: there is only one */
+	struct csa_kv_server	*server[CSA_KV_SERVERS];
+	struct csa_kv_watch	 watch;
+	int64_t			 timeout_ms;
 };
 
-/* Whose key it is, or NULL where that server is being left alone. */
-static struct breaker *
-allowed(struct kv_memcached *m, const char *key)
+static unsigned
+server_of(const struct kv_memcached *m, const char *key)
 {
-	struct breaker	*b = m->breaker;
+	uint32_t	 at;
 
-	if (m->nservers > 1)
-		b += memcached_generate_hash(m->mc, key, strlen(key)) %
-		    m->nservers;
-	return b->failures >= FAILURES && csa_now_ms() < b->until ? NULL : b;
+	if (m->ring == NULL)
+		return 0;
+	at = memcached_generate_hash(m->ring, key, strlen(key));
+	CSA_MUST(at < m->farm->n);
+	return at;
 }
 
 static void
-worked(struct breaker *b)
+begin(struct kv_memcached *m)
 {
-	if (b->failures >= FAILURES)
-		csa_info("memcached: is back");
-	b->failures = 0;
+	csa_kv_watch_begin(&m->watch, csa_now_ms() + m->timeout_ms);
 }
 
-/* Returns -1, as its callers do. */
-static int
-failed(struct kv_memcached *m, struct breaker *b, const char *what,
-    memcached_return_t rc)
+static void
+end(struct kv_memcached *m)
 {
-	csa_warn("memcached %s: %s", what, memcached_strerror(m->mc, rc));
-	if (++b->failures < FAILURES)
-		return -1;
-	b->until = csa_now_ms() + BYPASS_MS;
-	csa_warn("memcached: left alone for %d s", BYPASS_MS / 1000);
-	return -1;
+	csa_kv_watch_end(&m->watch);
 }
 
-/* Beyond a month memcached takes a number for a date. */
-static time_t
-expiration(uint32_t ttl)
-{
-	return ttl <= MONTH ? (time_t)ttl : time(NULL) + (time_t)ttl;
-}
+/* ---- one ---- */
 
-static int
-look_up(struct csa_kv *kv, const char *key, void **val, size_t *len)
-{
-	struct kv_memcached	*m = (struct kv_memcached *)kv;
-	struct breaker		*b;
-	memcached_return_t	 rc;
-	uint32_t		 flags;
+struct got {
+	void	*val;
+	size_t	 len;
+};
 
-	*val = NULL;
-	*len = 0;
-	if (!csa_kv_key_good(key) || (b = allowed(m, key)) == NULL)
-		return -1;
-	*val = memcached_get(m->mc, key, strlen(key), len, &flags, &rc);
-	if (rc == MEMCACHED_SUCCESS) {
-		worked(b);
-		/* An empty value comes as NULL. */
-		if (*val == NULL) {
-			*val = csa_malloc(1);
-			*len = 0;
-		}
-		return 1;
-	}
-	free(*val);
-	*val = NULL;
-	*len = 0;
-	if (rc != MEMCACHED_NOTFOUND)
-		return failed(m, b, "get", rc);
-	/* "Not found" is also said of a reply that it did not understand. */
-	rc = memcached_last_error(m->mc);
-	if (rc != MEMCACHED_SUCCESS && rc != MEMCACHED_NOTFOUND) {
-		/* What is left of that must not be the next reply. */
-		memcached_quit(m->mc);
-		return failed(m, b, "get", rc);
-	}
-	worked(b);
-	return 0;
+static void
+keep(void *arg, struct csa_kv_wanted *w, const void *val, size_t len)
+{
+	struct got	*got = arg;
+
+	(void)w;
+	got->val = csa_malloc(len + 1);
+	if (len > 0)
+		memcpy(got->val, val, len);
+	got->len = len;
 }
 
 static int
 mc_get(struct csa_kv *kv, const char *key, void **val, size_t *len)
 {
-	int	 rc = look_up(kv, key, val, len);
+	struct kv_memcached	*m = (struct kv_memcached *)kv;
+	struct csa_kv_wanted	 w = { .key = key };
+	struct got		 got = { NULL, 0 };
+	int			 rc;
 
-	csa_count(CSA_M_cache_requests, rc == 1 ? "memcached|hit" :
-	    rc == 0 ? "memcached|miss" : "memcached|error", 1);
-	return rc;
+	*val = NULL;
+	*len = 0;
+	if (!csa_kv_key_good(key))
+		return -1;
+	begin(m);
+	rc = csa_kv_server_get(m->server[server_of(m, key)], &w, 1, keep,
+	    &got);
+	end(m);
+	if (rc == -1) {
+		/* What has gone wrong behind it may have begun within it. */
+		free(got.val);
+		return -1;
+	}
+	*val = got.val;
+	*len = got.len;
+	return got.val != NULL;
 }
 
-typedef memcached_return_t	storer(memcached_st *, const char *, size_t,
-		    const char *, size_t, time_t, uint32_t);
+typedef int	storer(struct csa_kv_server *, const struct csa_kv_item *);
 
-/* 0 stored, 1 was there, -1 failed. */
 static int
-store(struct csa_kv *kv, storer *put, const char *what, const char *key,
-    const void *val, size_t len, uint32_t ttl)
+store(struct csa_kv *kv, storer *put, const char *key, const void *val,
+    size_t len, uint32_t ttl)
 {
-	struct kv_memcached	*m = (struct kv_memcached *)kv;
-	struct breaker		*b;
-	memcached_return_t	 rc;
+	struct kv_memcached		*m = (struct kv_memcached *)kv;
+	const struct csa_kv_item	 item = { key, val, len, ttl };
+	int				 rc;
 
-	if (!csa_kv_key_good(key) || len > CSA_KV_VALMAX ||
-	    (b = allowed(m, key)) == NULL)
+	if (!csa_kv_key_good(key) || len > CSA_KV_VALMAX)
 		return -1;
-	rc = put(m->mc, key, strlen(key), len > 0 ? val : "", len,
-	    expiration(ttl), 0);
-	switch (rc) {
-	case MEMCACHED_SUCCESS:
-		worked(b);
-		return 0;
-	case MEMCACHED_NOTSTORED:
-	case MEMCACHED_DATA_EXISTS:
-		worked(b);
-		return 1;
-	case MEMCACHED_E2BIG:
-	case MEMCACHED_SERVER_MEMORY_ALLOCATION_FAILURE:
-		/* It answers: nothing for the breaker. */
-		worked(b);
-		csa_warn("memcached %s: %s", what,
-		    memcached_strerror(m->mc, rc));
-		return -1;
-	default:
-		return failed(m, b, what, rc);
-	}
+	begin(m);
+	rc = put(m->server[server_of(m, key)], &item);
+	end(m);
+	return rc;
 }
 
 static int
 mc_set(struct csa_kv *kv, const char *key, const void *val, size_t len,
     uint32_t ttl)
 {
-	return store(kv, memcached_set, "set", key, val, len, ttl) == 0 ?
-	    0 : -1;
+	return store(kv, csa_kv_server_set, key, val, len, ttl);
 }
 
 static int
 mc_add(struct csa_kv *kv, const char *key, const void *val, size_t len,
     uint32_t ttl)
 {
-	return store(kv, memcached_add, "add", key, val, len, ttl);
+	return store(kv, csa_kv_server_add, key, val, len, ttl);
 }
 
 static int
 mc_del(struct csa_kv *kv, const char *key)
 {
 	struct kv_memcached	*m = (struct kv_memcached *)kv;
-	struct breaker		*b;
-	memcached_return_t	 rc;
+	int			 rc;
 
-	if (!csa_kv_key_good(key) || (b = allowed(m, key)) == NULL)
+	if (!csa_kv_key_good(key))
 		return -1;
-	rc = memcached_delete(m->mc, key, strlen(key), 0);
-	if (rc != MEMCACHED_SUCCESS && rc != MEMCACHED_NOTFOUND)
-		return failed(m, b, "delete", rc);
-	worked(b);
-	return rc == MEMCACHED_SUCCESS;
+	begin(m);
+	rc = csa_kv_server_del(m->server[server_of(m, key)], key);
+	end(m);
+	return rc;
 }
 
-/* A key for each server, found by trying; the last of a set is what counts. */
+/* ---- many ---- */
+
+struct place {
+	const char	*key;
+	size_t		 i;		/* the caller's number */
+	unsigned	 server;
+};
+
+struct search {
+	void	(*found)(void *arg, size_t i, const void *val, size_t len);
+	void	*arg;
+	const struct place *place;	/* by server, then key */
+};
+
+static int
+by_server(const void *a, const void *b)
+{
+	const struct place	*x = a, *y = b;
+
+	if (x->server != y->server)
+		return x->server < y->server ? -1 : 1;
+	return strcmp(x->key, y->key);
+}
+
+/* Every key once, each with its places.  Returns how many. */
+static size_t
+make_wanted(const struct place *p, size_t n, struct csa_kv_wanted *w)
+{
+	size_t	 nw = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (nw > 0 && strcmp(w[nw - 1].key, p[i].key) == 0)
+			w[nw - 1].n++;
+		else
+			w[nw++] = (struct csa_kv_wanted){ .key = p[i].key,
+			    .first = i, .n = 1, .server = p[i].server };
+	}
+	return nw;
+}
+
+static void
+hand_out(void *arg, struct csa_kv_wanted *w, const void *val, size_t len)
+{
+	const struct search	*s = arg;
+
+	for (size_t k = 0; k < w->n; k++)
+		s->found(s->arg, s->place[w->first + k].i, val, len);
+}
+
+/* How many of n belong to the first one's server. */
+static size_t
+run(const struct csa_kv_wanted *w, size_t n)
+{
+	size_t	 k = 1;
+
+	while (k < n && w[k].server == w->server)
+		k++;
+	return k;
+}
+
+/* All of one server.  Returns for how many places it could not be asked. */
+static size_t
+get_from(struct kv_memcached *m, struct csa_kv_wanted *w, size_t n,
+    struct search *s)
+{
+	size_t	 lost = 0, group;
+	int	 rc = 0;
+
+	for (size_t i = 0; i < n; i += group) {
+		group = n - i < CSA_KV_GROUP ? n - i : CSA_KV_GROUP;
+		if (rc == 0)
+			rc = csa_kv_server_get(m->server[w->server], w + i,
+			    group, hand_out, s);
+		for (size_t k = i; rc == -1 && k < i + group; k++)
+			lost += w[k].given ? 0 : w[k].n;
+	}
+	return lost;
+}
+
+static size_t
+mc_get_many(struct csa_kv *kv, const char *const *key, size_t n,
+    void (*found)(void *, size_t, const void *, size_t), void *arg)
+{
+	struct kv_memcached	*m = (struct kv_memcached *)kv;
+	struct place		*place = csa_new_array(n, struct place);
+	struct csa_kv_wanted	*w = csa_new_array(n, struct csa_kv_wanted);
+	struct search		 search = { found, arg, place };
+	size_t			 good = 0, lost, nw, len;
+
+	for (size_t i = 0; i < n; i++)
+		if (csa_kv_key_good(key[i]))
+			place[good++] = (struct place){ key[i], i,
+			    server_of(m, key[i]) };
+	lost = n - good;
+	if (good > 0)
+		qsort(place, good, sizeof(*place), by_server);
+	nw = make_wanted(place, good, w);
+	begin(m);
+	for (size_t i = 0; i < nw; i += len) {
+		len = run(w + i, nw - i);
+		lost += get_from(m, w + i, len, &search);
+	}
+	end(m);
+	free(w);
+	free(place);
+	return lost;
+}
+
+/* All of one server.  Returns how many were not stored. */
+static size_t
+set_to(struct kv_memcached *m, unsigned server, const struct csa_kv_item *item,
+    const unsigned *of, size_t n)
+{
+	const struct csa_kv_item	*group[CSA_KV_GROUP];
+	size_t				 ngroup = 0, lost = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (of[i] != server)
+			continue;
+		group[ngroup++] = &item[i];
+		if (ngroup == CSA_KV_GROUP) {
+			lost += csa_kv_server_set_many(m->server[server],
+			    group, ngroup);
+			ngroup = 0;
+		}
+	}
+	if (ngroup > 0)
+		lost += csa_kv_server_set_many(m->server[server], group,
+		    ngroup);
+	return lost;
+}
+
+static size_t
+mc_set_many(struct csa_kv *kv, const struct csa_kv_item *item, size_t n)
+{
+	struct kv_memcached	*m = (struct kv_memcached *)kv;
+	unsigned		*of = csa_new_array(n, unsigned);
+	size_t			 lost = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		of[i] = CSA_KV_SERVERS;
+		if (csa_kv_key_good(item[i].key) &&
+		    item[i].len <= CSA_KV_VALMAX)
+			of[i] = server_of(m, item[i].key);
+		else
+			lost++;
+	}
+	begin(m);
+	for (unsigned s = 0; s < m->farm->n; s++)
+		lost += set_to(m, s, item, of, n);
+	end(m);
+	free(of);
+	return lost;
+}
+
+/* ---- all servers ---- */
+
+/* As long as each may take: who asks wants to know of all. */
 static int
 mc_ping(struct csa_kv *kv)
 {
-	struct kv_memcached	*m = (struct kv_memcached *)kv;
-	bool			 done[SERVERS] = { false };
-	uint32_t		 left = m->nservers, at;
-	char			 key[32];
+	struct kv_memcached		*m = (struct kv_memcached *)kv;
+	const struct csa_kv_item	 item = { "csa-ping", "1", 1, 10 };
+	int				 rc = 0;
 
-	for (int i = 0; i < 10000 && left > 0; i++) {
-		snprintf(key, sizeof(key), "csa-ping-%d", i);
-		at = memcached_generate_hash(m->mc, key, strlen(key)) %
-		    m->nservers;
-		if (done[at])
-			continue;
-		if (mc_set(kv, key, "1", 1, 10) == -1)
-			return -1;
-		done[at] = true;
-		left--;
+	for (unsigned s = 0; s < m->farm->n; s++) {
+		begin(m);
+		if (csa_kv_server_set(m->server[s], &item) == -1)
+			rc = -1;
+		end(m);
 	}
-	return 0;
+	return rc;
 }
 
 static void
@@ -218,7 +318,13 @@ mc_close(struct csa_kv *kv)
 {
 	struct kv_memcached	*m = (struct kv_memcached *)kv;
 
-	memcached_free(m->mc);
+	for (unsigned s = 0; s < m->farm->n; s++)
+		csa_kv_server_free(m->server[s]);
+	if (m->ring != NULL)
+		memcached_free(m->ring);
+	if (m->owns_farm)
+		csa_kv_farm_free(m->farm);
+	csa_kv_watch_fini(&m->watch);
 	free(m);
 }
 
@@ -228,115 +334,82 @@ static const struct csa_kv_ops	 mc_ops = {
 	.set = mc_set,
 	.add = mc_add,
 	.del = mc_del,
+	.get_many = mc_get_many,
+	.set_many = mc_set_many,
 	.ping = mc_ping,
 	.close = mc_close,
 };
 
-/*
- * Some of libmemcached's timeouts are in milliseconds, others in microseconds.
- * Connecting and waiting for the reply share timeout_ms.
- */
-static memcached_return_t
-behave(memcached_st *mc, long timeout_ms, bool several)
+/* ---- opening ---- */
+
+/* Consistent hashing, which other clients with this list do alike. */
+static memcached_st *
+make_ring(const struct csa_kv_farm *farm)
 {
-	uint64_t	 connect = timeout_ms < 3 ? 1 :
-	    (uint64_t)timeout_ms / 3;
-	uint64_t	 reply = (uint64_t)timeout_ms > connect ?
-	    (uint64_t)timeout_ms - connect : 1;
-	const struct {
-		memcached_behavior_t	 what;
-		uint64_t		 value;
-	} settings[] = {
-		{ MEMCACHED_BEHAVIOR_BINARY_PROTOCOL,	1 },
-		{ MEMCACHED_BEHAVIOR_NO_BLOCK,		1 },
-		{ MEMCACHED_BEHAVIOR_TCP_NODELAY,	1 },
-		{ MEMCACHED_BEHAVIOR_CONNECT_TIMEOUT,	connect },
-		{ MEMCACHED_BEHAVIOR_POLL_TIMEOUT,	reply },
-		{ MEMCACHED_BEHAVIOR_SND_TIMEOUT,	reply * 1000 },
-		{ MEMCACHED_BEHAVIOR_RCV_TIMEOUT,	reply * 1000 },
-		/* The breaker decides when to try again; it waits longer. */
-		{ MEMCACHED_BEHAVIOR_RETRY_TIMEOUT,	1 },
-		{ MEMCACHED_BEHAVIOR_DEAD_TIMEOUT,	1 },
-		{ MEMCACHED_BEHAVIOR_KETAMA,		several },
-	};
-	memcached_return_t	 rc = MEMCACHED_SUCCESS;
-
-	for (size_t i = 0; i < CSA_NITEMS(settings); i++) {
-		if (settings[i].what == MEMCACHED_BEHAVIOR_KETAMA && !several)
-			continue;
-		rc = memcached_behavior_set(mc, settings[i].what,
-		    settings[i].value);
-		if (rc != MEMCACHED_SUCCESS)
-			break;
-	}
-	return rc;
-}
-
-/* "host:port", "[v6]:port", "/path". */
-static memcached_return_t
-add_server(memcached_st *mc, char *s)
-{
-	unsigned long	 port;
-	char		*colon, *end;
-
-	if (*s == '/')
-		return memcached_server_add_unix_socket(mc, s);
-	if ((colon = strrchr(s, ':')) == NULL || colon == s ||
-	    strspn(colon + 1, "0123456789") != strlen(colon + 1))
-		return MEMCACHED_INVALID_ARGUMENTS;
-	port = strtoul(colon + 1, &end, 10);
-	if (end == colon + 1 || port < 1 || port > 65535)
-		return MEMCACHED_INVALID_ARGUMENTS;
-	*colon = '\0';
-	if (*s == '[' && colon[-1] == ']') {
-		colon[-1] = '\0';
-		s++;
-	}
-	if (*s == '\0' || strpbrk(s, " []\t") != NULL)
-		return MEMCACHED_INVALID_ARGUMENTS;
-	return memcached_server_add(mc, s, (in_port_t)port);
-}
-
-static memcached_return_t
-add_servers(struct kv_memcached *m, char *list)
-{
+	memcached_st		*ring = memcached_create(NULL);
 	memcached_return_t	 rc;
-	char			*s, *end;
 
-	while ((s = strsep(&list, ",")) != NULL) {
-		s += strspn(s, " ");
-		for (end = s + strlen(s); end > s && end[-1] == ' '; end--)
-			end[-1] = '\0';
-		if (m->nservers == SERVERS)
-			return MEMCACHED_INVALID_ARGUMENTS;
-		if ((rc = add_server(m->mc, s)) != MEMCACHED_SUCCESS)
-			return rc;
-		m->nservers++;
+	CSA_MUST(ring != NULL);
+	rc = memcached_behavior_set(ring, MEMCACHED_BEHAVIOR_KETAMA, 1);
+	for (unsigned i = 0; rc == MEMCACHED_SUCCESS && i < farm->n; i++) {
+		const struct csa_kv_far	*far = &farm->far[i];
+
+		rc = far->port == 0 ?
+		    memcached_server_add_unix_socket(ring, far->host) :
+		    memcached_server_add(ring, far->host, far->port);
 	}
-	return MEMCACHED_SUCCESS;
+	if (rc == MEMCACHED_SUCCESS)
+		return ring;
+	memcached_free(ring);
+	return NULL;
+}
+
+struct csa_kv *
+csa_kv_memcached_of(struct csa_kv_farm *farm, struct csa_kv_warden *warden,
+    long timeout_ms, struct csa_err *err)
+{
+	struct kv_memcached	*m = csa_new(struct kv_memcached);
+	bool			 good = true;
+
+	m->kv.ops = &mc_ops;
+	m->farm = farm;
+	m->timeout_ms = timeout_ms;
+	csa_kv_watch_init(&m->watch);
+	for (unsigned s = 0; s < farm->n; s++) {
+		m->server[s] = csa_kv_server_new(&farm->far[s], &m->watch,
+		    timeout_ms);
+		good = good && m->server[s] != NULL;
+	}
+	if (farm->n > 1) {
+		m->ring = good ? make_ring(farm) : NULL;
+		good = m->ring != NULL;
+	}
+	if (good) {
+		if (warden != NULL)
+			csa_kv_warden_add(warden, &m->watch);
+		return &m->kv;
+	}
+	mc_close(&m->kv);
+	csa_fail(err, CSA_ERR_INTERNAL, CSA_SRC_MEMCACHED,
+	    "memcached_servers cannot be used");
+	csa_fail_detail(err, "memcached_servers: libmemcached takes none of "
+	    "such names");
+	return NULL;
 }
 
 struct csa_kv *
 csa_kv_memcached_open(const char *servers, long timeout_ms,
     struct csa_err *err)
 {
-	struct kv_memcached	*m = csa_new(struct kv_memcached);
-	char			*list = csa_strdup(servers);
-	memcached_return_t	 rc;
+	struct csa_kv_farm	*farm = csa_kv_farm_new(servers, err);
+	struct csa_kv		*kv;
 
-	m->kv.ops = &mc_ops;
-	m->mc = memcached_create(NULL);
-	CSA_MUST(m->mc != NULL);
-	rc = behave(m->mc, timeout_ms, strchr(servers, ',') != NULL);
-	if (rc == MEMCACHED_SUCCESS)
-		rc = add_servers(m, list);
-	free(list);
-	if (rc == MEMCACHED_SUCCESS)
-		return &m->kv;
-	csa_fail(err, CSA_ERR_INTERNAL, CSA_SRC_MEMCACHED,
-	    "memcached_servers cannot be used");
-	csa_fail_detail(err, "memcached_servers \"%s\": %s", servers,
-	    memcached_strerror(m->mc, rc));
-	mc_close(&m->kv);
-	return NULL;
+	if (farm == NULL)
+		return NULL;
+	kv = csa_kv_memcached_of(farm, NULL, timeout_ms, err);
+	if (kv == NULL)
+		csa_kv_farm_free(farm);
+	else
+		((struct kv_memcached *)kv)->owns_farm = true;
+	return kv;
 }

@@ -5,29 +5,54 @@
 
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/kv/kv_internal.h"
 #include "lib/kv/kv_pool.h"
 
 struct csa_kv_pool {
-	char		*servers;
-	long		 timeout_ms;
-	pthread_mutex_t	 lock;		/* over what follows */
-	struct csa_kv	**idle;		/* a stack: the warmest is on top */
-	size_t		 nidle, room;
+	struct csa_kv		*(*open)(void *);	/* NULL: memcached */
+	void			*arg;
+	struct csa_kv_farm	*farm;		/* NULL: not memcached */
+	struct csa_kv_warden	*warden;	/* NULL: there can be none */
+	long			 timeout_ms;
+	pthread_mutex_t		 lock;		/* over what follows */
+	struct csa_kv		**idle;		/* a stack, the warmest on top */
+	size_t			 nidle, room;
 };
 
 struct csa_kv_pool *
 csa_kv_pool_new(const char *servers, long timeout_ms, struct csa_err *err)
 {
+	struct csa_kv_farm	*farm = csa_kv_farm_new(servers, err);
+	struct csa_kv_warden	*warden;
 	struct csa_kv_pool	*p;
 	struct csa_kv		*first;
 
-	if ((first = csa_kv_memcached_open(servers, timeout_ms, err)) == NULL)
+	if (farm == NULL)
 		return NULL;
+	warden = csa_kv_warden_new(timeout_ms);
+	first = csa_kv_memcached_of(farm, warden, timeout_ms, err);
+	if (first == NULL) {
+		csa_kv_warden_free(warden);
+		csa_kv_farm_free(farm);
+		return NULL;
+	}
 	p = csa_new(struct csa_kv_pool);
-	p->servers = csa_strdup(servers);
+	p->farm = farm;
+	p->warden = warden;
 	p->timeout_ms = timeout_ms;
 	CSA_MUST(pthread_mutex_init(&p->lock, NULL) == 0);
 	csa_kv_give(p, first);
+	return p;
+}
+
+struct csa_kv_pool *
+csa_kv_pool_of(struct csa_kv *(*open)(void *), void *arg)
+{
+	struct csa_kv_pool	*p = csa_new(struct csa_kv_pool);
+
+	p->open = open;
+	p->arg = arg;
+	CSA_MUST(pthread_mutex_init(&p->lock, NULL) == 0);
 	return p;
 }
 
@@ -36,6 +61,8 @@ csa_kv_pool_free(struct csa_kv_pool *p)
 {
 	if (p == NULL)
 		return;
+	/* Before the handles that it looks at. */
+	csa_kv_warden_free(p->warden);
 	while (p->nidle > 0) {
 		struct csa_kv	*kv = p->idle[--p->nidle];
 
@@ -43,7 +70,7 @@ csa_kv_pool_free(struct csa_kv_pool *p)
 	}
 	pthread_mutex_destroy(&p->lock);
 	free(p->idle);
-	free(p->servers);
+	csa_kv_farm_free(p->farm);
 	free(p);
 }
 
@@ -59,7 +86,9 @@ csa_kv_take(struct csa_kv_pool *p)
 	pthread_mutex_unlock(&p->lock);
 	if (kv != NULL)
 		return kv;
-	kv = csa_kv_memcached_open(p->servers, p->timeout_ms, &err);
+	if (p->open != NULL)
+		return p->open(p->arg);
+	kv = csa_kv_memcached_of(p->farm, p->warden, p->timeout_ms, &err);
 	if (kv == NULL) {
 		csa_warn("memcached: %s", err.msg);
 		kv = csa_kv_fail_open();
@@ -77,4 +106,20 @@ csa_kv_give(struct csa_kv_pool *p, struct csa_kv *kv)
 	}
 	p->idle[p->nidle++] = kv;
 	pthread_mutex_unlock(&p->lock);
+}
+
+int
+csa_kv_pool_state(struct csa_kv_pool *p, size_t i, const char **name,
+    bool *alone)
+{
+	struct csa_kv_far	*far;
+
+	if (p->farm == NULL || i >= p->farm->n)
+		return 0;
+	far = &p->farm->far[i];
+	*name = far->name;
+	pthread_mutex_lock(&far->lock);
+	*alone = far->open;
+	pthread_mutex_unlock(&far->lock);
+	return 1;
 }
