@@ -261,6 +261,15 @@ get_passage(struct reader *r, struct csa_passage *p)
 	return true;
 }
 
+static bool
+is_among(const struct csa_passage *p, size_t n, const char *id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(p[i].chunk.id, id) == 0)
+			return true;
+	return false;
+}
+
 static void
 get_passages(struct reader *r, struct csa_found *found)
 {
@@ -271,7 +280,8 @@ get_passages(struct reader *r, struct csa_found *found)
 	elsewhere = csa_arena_array(r->arena, found->n, bool);
 	for (size_t i = 0; i < found->n && !r->bad; i++) {
 		elsewhere[i] = get_passage(r, &p[i]);
-		if (i > 0 && p[i].score > p[i - 1].score)
+		if ((i > 0 && p[i].score > p[i - 1].score) ||
+		    is_among(p, i, p[i].chunk.id))
 			r->bad = true;
 	}
 	found->passages = p;
