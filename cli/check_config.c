@@ -9,6 +9,7 @@
 
 #include "cli/doctor.h"
 #include "handlers/keys.h"
+#include "lib/config/bots.h"
 #include "lib/config/config.h"
 
 #define KEYMAX	4096
@@ -171,6 +172,21 @@ tell_keys(struct csa_doctor *d, const struct csa_keys *keys)
 	    "; a previous one is valid too" : "");
 }
 
+static void
+check_bots(struct csa_doctor *d)
+{
+	struct csa_bots	*bots;
+	struct csa_err	 err;
+
+	if ((bots = csa_bots_load(d->config->bots_file, &err)) == NULL) {
+		csa_report(&d->report, CSA_VERDICT_FAIL, "bots", "%s",
+		    err.msg);
+		csa_report_do(&d->report, "correct that line of bots_file; "
+		    "its form is in chatsphere.conf(5)");
+	}
+	csa_bots_free(bots);
+}
+
 void
 csa_check_key(struct csa_doctor *d)
 {
@@ -181,6 +197,7 @@ csa_check_key(struct csa_doctor *d)
 	find_key(d);
 	if (c == NULL)
 		return;
+	check_bots(d);
 	keys = csa_keys_load(c->keys_file, c->internal_api_key,
 	    c->internal_api_key_previous, &err);
 	if (keys == NULL) {

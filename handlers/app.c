@@ -9,6 +9,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/cache/cache.h"
+#include "lib/config/bots.h"
 #include "lib/config/config.h"
 #include "lib/http/http.h"
 #include "lib/kv/kv_pool.h"
@@ -66,6 +67,8 @@ open_parts(struct csa_app *app, struct csa_err *err)
 	app->keys = csa_keys_load(config->keys_file, config->internal_api_key,
 	    config->internal_api_key_previous, err);
 	if (app->keys == NULL)
+		return -1;
+	if ((app->bots = csa_bots_load(config->bots_file, err)) == NULL)
 		return -1;
 	if ((app->http = csa_http_new(&opts, err)) == NULL)
 		return -1;
@@ -125,6 +128,7 @@ csa_app_free(struct csa_app *app)
 	csa_http_free(app->http);
 	csa_kv_pool_free(app->kv);
 	csa_keys_free(app->keys);
+	csa_bots_free(app->bots);
 	csa_ready_free(app->ready);
 	csa_upstream_unshare();
 	csa_metrics_close();

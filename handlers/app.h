@@ -10,6 +10,7 @@
 
 #include "lib/base/err.h"
 
+struct csa_bots;
 struct csa_cache;
 struct csa_config;
 struct csa_embedder;
@@ -27,6 +28,7 @@ struct csa_app {
 	const struct csa_config	*config;
 	const char		*pool;		/* "chat", "embed_and_store", ... */
 	struct csa_keys		*keys;
+	struct csa_bots		*bots;		/* what bots_file says */
 	struct csa_http		*http;
 	struct csa_kv_pool	*kv;		/* NULL: no memcached */
 	struct csa_cache	*cache;		/* over kv; never NULL */

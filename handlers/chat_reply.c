@@ -73,7 +73,10 @@ csa_reply_outcome(struct csa_buf *b, const struct csa_turn *t)
 	    res->completion_tokens, res->total_tokens);
 	csa_buf_puts(b, ",\"cost_usd\":");
 	csa_buf_fixed(b, res->cost_usd, 6);
-	csa_buf_puts(b, ",\"cache\":\"miss\",\"degraded\":");
+	csa_buf_addf(b, ",\"cache\":\"%s\"", t->cache);
+	if (t->match != NULL)
+		csa_buf_addf(b, ",\"cache_match\":\"%s\"", t->match);
+	csa_buf_puts(b, ",\"degraded\":");
 	csa_buf_puts(b, t->degraded != NULL ? "true" : "false");
 	if (t->degraded != NULL) {
 		csa_buf_puts(b, ",\"degraded_reason\":");

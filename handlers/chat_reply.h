@@ -25,7 +25,7 @@ void	csa_reply_sources(struct csa_buf *, const struct csa_turn *,
 
 /*
  * Append, between braces of the caller's, model, finish_reason, tokens_used,
- * cost_usd, timings_ms, cache, degraded and degraded_reason.
+ * cost_usd, timings_ms, cache, cache_match, degraded and degraded_reason.
  */
 void	csa_reply_outcome(struct csa_buf *, const struct csa_turn *);
 

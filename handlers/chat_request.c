@@ -90,6 +90,29 @@ parse_history(struct json_object *body, const struct csa_config *config,
 	return 0;
 }
 
+int
+csa_chat_cache_parse(struct json_object *o, const char *at,
+    enum csa_reuse *cache, struct csa_err *err)
+{
+	struct json_object	*v;
+
+	if (!json_object_object_get_ex(o, "cache", &v) || v == NULL)
+		return 0;
+	if (json_object_is_type(v, json_type_boolean)) {
+		*cache = json_object_get_boolean(v) ? CSA_REUSE_EXACT :
+		    CSA_REUSE_NEVER;
+		return 0;
+	}
+	if (!json_object_is_type(v, json_type_string))
+		return csa_fail(err, CSA_ERR_BAD_REQUEST, CSA_SRC_CLIENT,
+		    "%s.cache must be a boolean or a string", at);
+	*cache = csa_reuse_of(json_object_get_string(v));
+	if (*cache == CSA_REUSE_EXACT || *cache == CSA_REUSE_SEMANTIC)
+		return 0;
+	return csa_fail(err, CSA_ERR_INVALID_VALUE, CSA_SRC_CLIENT,
+	    "%s.cache must be true, false, exact or semantic", at);
+}
+
 static int
 parse_params(struct json_object *body, const struct csa_config *config,
     struct csa_chat_request *r, struct csa_err *err)
@@ -103,9 +126,19 @@ parse_params(struct json_object *body, const struct csa_config *config,
 
 	if ((rc = csa_json_obj(body, "", at, &o, err)) != 1)
 		return rc;
-	/* There is one kind of agent; the field is checked and not used. */
-	if (csa_json_str(o, at, "agent_type", &s, &n, err) == -1 ||
-	    csa_json_arr(o, at, "tools", &tools, err) == -1)
+	/*
+	 * There is one kind of agent, and it has no tools; who means another one
+	 * does not mean what others were told.
+	 */
+	if ((rc = csa_json_str(o, at, "agent_type", &s, &n, err)) == -1)
+		return -1;
+	if (rc == 1 && n > 0 && strcmp(s, "rag") != 0)
+		r->alone = true;
+	if ((rc = csa_json_arr(o, at, "tools", &tools, err)) == -1)
+		return -1;
+	if (rc == 1 && json_object_array_length(tools) > 0)
+		r->alone = true;
+	if (csa_chat_cache_parse(o, at, &r->cache, err) == -1)
 		return -1;
 	if ((rc = csa_json_str(o, at, "llm_model", &s, &n, err)) == -1)
 		return -1;

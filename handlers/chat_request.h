@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "lib/base/err.h"
+#include "lib/config/bots.h"
 #include "lib/provider/provider.h"
 
 struct csa_config;
@@ -32,11 +33,23 @@ struct csa_chat_request {
 	long			 max_output_tokens; /* 0: the configured */
 	bool			 stream;
 	bool			 may_degrade;	/* fallback is not "none" */
+	enum csa_reuse		 cache;		/* of the request: UNSAID, NEVER */
+						/* (false), EXACT, SEMANTIC */
+	bool			 alone;		/* for tools, or another agent: */
+						/* nobody else's answer */
 };
 
 /* What holds where a request says nothing. */
 void	csa_chat_request_defaults(const struct csa_config *,
 	    struct csa_chat_request *);
+
+/*
+ * Parse member "cache" of o, whose own path is at: true (as "exact"), false,
+ * "exact" or "semantic".  0, or -1 with err.
+ */
+int	csa_chat_cache_parse(struct json_object *o, const char *at,
+	    enum csa_reuse *, struct csa_err *)
+	    __attribute__((warn_unused_result));
 
 /* 0, or -1 with err that names the field and the allowed range. */
 int	csa_chat_request_parse(struct json_object *body,

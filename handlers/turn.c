@@ -6,6 +6,7 @@
 #include "handlers/auth.h"
 #include "handlers/rag_of.h"
 #include "handlers/turn.h"
+#include "handlers/turn_cache.h"
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
 #include "lib/config/config.h"
@@ -81,22 +82,47 @@ check_model(const struct csa_model *model, const char *name,
 }
 
 static int
-answer(const struct csa_rag *rag, struct csa_app *app, struct csa_call *call,
+work_out(const struct csa_rag *rag, struct csa_app *app, struct csa_call *call,
     const struct csa_scope *scope, const struct csa_listener *l,
     struct csa_turn *t, struct csa_err *err)
 {
 	struct csa_ctx	*ctx = &call->req->ctx;
 
 	call->phase = "retrieve";
+	t->bytes = 0;
 	if (csa_retrieve(rag, ctx, scope, t->r->message, t->r->k, &t->found,
 	    &t->t, err) == -1)
 		return -1;
 	for (size_t i = 0; i < t->found.n; i++)
 		t->bytes += t->found.passages[i].chunk.len;
+	t->cache = t->found.cached ? "retrieval" : "miss";
 	call->phase = "generate";
 	if (l != NULL && l->found(l->arg, t) == -1)
 		return csa_fail(err, CSA_ERR_CANCELLED, CSA_SRC_CLIENT, NULL);
-	return generate(rag, ctx, app->config, l, t, err);
+	if (generate(rag, ctx, app->config, l, t, err) == -1)
+		return -1;
+	t->degraded = t->res.degraded != NULL ? t->res.degraded :
+	    t->found.degraded;
+	return 0;
+}
+
+/* From the cache, from who asks the same right now, or worked out. */
+static int
+answer(struct csa_rag *rag, struct csa_app *app, struct csa_call *call,
+    const struct csa_scope *scope, const struct csa_listener *l,
+    struct csa_turn *t, struct csa_err *err)
+{
+	struct csa_turn_cache	 c;
+	int			 rc;
+
+	csa_turn_cache_init(&c, app, call, rag, scope, l, t);
+	if ((rc = csa_turn_recall(&c, err)) == 0) {
+		rc = work_out(rag, app, call, scope, csa_turn_listener(&c), t,
+		    err);
+		rc = csa_turn_settle(&c, rc, err);
+	}
+	csa_turn_cache_fini(&c);
+	return rc == -1 ? -1 : 0;
 }
 
 int
@@ -115,8 +141,8 @@ csa_turn_run(struct csa_app *app, struct csa_call *call,
 	    check_model(rag.model, r->model, err) == -1 ||
 	    answer(&rag, app, call, &scope, l, t, err) == -1)
 		return -1;
-	t->degraded = t->res.degraded != NULL ? t->res.degraded :
-	    t->found.degraded;
+	if (l == NULL)
+		csa_turn_header(call, t);
 	t->total = csa_now_ns() - call->req->started;
 	count_answer(rag.model, t);
 	return 0;

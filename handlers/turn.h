@@ -1,8 +1,9 @@
 /*
  * turn: one question and its answer, whatever they are written in.
  *
- * Authorize, find passages, build the prompt, ask the model, cite, count.  /chat
- * and the OpenAI face are renderers of it.
+ * Authorize, look whether the answer is there (turn_cache.h); else find passages,
+ * build the prompt, ask the model, cite, and keep it; count.  /chat and the OpenAI
+ * face are renderers of it.
  */
 
 #ifndef CSA_HANDLERS_TURN_H
@@ -27,6 +28,9 @@ struct csa_turn {
 	struct csa_timings	 t;
 	int64_t			 total;		/* ns */
 	const char		*degraded;	/* NULL, or why */
+	/* "miss"; "retrieval": the passages, "answer": all of it was there. */
+	const char		*cache;
+	const char		*match;		/* of an answer: "exact", "semantic" */
 };
 
 /*

@@ -62,6 +62,8 @@ parse_ours(struct json_object *body, struct csa_arena *arena,
 		    "chatsphere.fallback must be extractive or none");
 	if (rc == 1)
 		r->chat.may_degrade = i == 1;
+	if (csa_chat_cache_parse(o, at, &r->chat.cache, err) == -1)
+		return -1;
 	if ((rc = csa_json_str(o, at, "citations", &s, &n, err)) == -1)
 		return -1;
 	if (rc == 1 && (i = one_of(citations, s)) == -1)
@@ -132,6 +134,18 @@ parse_stream(struct json_object *body, struct csa_v1_request *r,
 	    &r->include_usage, err) == -1 ? -1 : 0;
 }
 
+/* They have no effect, but who sends them does not share his answer. */
+static void
+parse_tools(struct json_object *body, struct csa_chat_request *r)
+{
+	struct json_object	*tools;
+
+	if (json_object_object_get_ex(body, "tools", &tools) &&
+	    json_object_is_type(tools, json_type_array) &&
+	    json_object_array_length(tools) > 0)
+		r->alone = true;
+}
+
 static int
 parse_model(struct json_object *body, struct csa_arena *arena,
     struct csa_chat_request *r, struct csa_err *err)
@@ -166,5 +180,6 @@ csa_v1_chat_request_parse(struct json_object *body,
 	    parse_tokens(body, config, &r->chat, err) == -1 ||
 	    parse_stream(body, r, err) == -1)
 		return -1;
+	parse_tools(body, &r->chat);
 	return csa_v1_messages_parse(body, config, arena, &r->chat, err);
 }

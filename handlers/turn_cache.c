@@ -1,0 +1,563 @@
+#include "config.h"
+
+#include <string.h>
+
+#include "handlers/app.h"
+#include "handlers/turn_cache.h"
+#include "lib/base/arena.h"
+#include "lib/base/clock.h"
+#include "lib/config/config.h"
+#include "lib/http/http.h"
+#include "lib/rag/answer_key.h"
+#include "lib/rag/answer_value.h"
+#include "lib/rag/similar.h"
+#include "lib/text/utf8.h"
+#include "lib/web/req.h"
+#include "lib/web/resp.h"
+
+/* More than memcached takes is not kept, but may be told within a process. */
+#define VALUE_MAX	(64u << 20)
+
+/* A piece of an answer that is there at once. */
+#define PIECE		400
+
+/* ---- may it? ---- */
+
+static enum csa_reuse
+allowed(const struct csa_turn_cache *c)
+{
+	const struct csa_chat_request	*r = c->t->r;
+	enum csa_reuse			 said;
+
+	if (r->alone || c->app->cache == NULL)
+		return CSA_REUSE_NEVER;
+	if (r->cache != CSA_REUSE_UNSAID)
+		return r->cache;
+	said = csa_bots_cache(c->app->bots, c->scope);
+	return said != CSA_REUSE_UNSAID ? said :
+	    csa_reuse_of(c->app->config->answer_cache);
+}
+
+static bool
+is_kept(const struct csa_turn_cache *c)
+{
+	return c->known && c->use >= CSA_REUSE_EXACT;
+}
+
+/* "I don't know", by a model that does not say so otherwise. */
+static bool
+is_unknown(const struct csa_turn *t)
+{
+	for (size_t i = 0; i < t->found.n; i++)
+		if (t->cited[i])
+			return false;
+	return t->res.unknown || csa_says_unknown(t->res.text, t->res.len);
+}
+
+static bool
+may_keep(const struct csa_turn_cache *c)
+{
+	const struct csa_turn	*t = c->t;
+
+	return is_kept(c) && t->degraded == NULL && t->found.n > 0 &&
+	    t->res.finish == CSA_FINISH_STOP && !is_unknown(t) &&
+	    csa_rag_may_keep(c->rag, &c->generation);
+}
+
+/*
+ * A leader who had less time than others have may have settled for less than they
+ * would get.
+ */
+static bool
+may_share(const struct csa_turn_cache *c)
+{
+	const struct csa_req	*req = c->call->req;
+	int64_t			 usual = req->started / 1000000 +
+				    csa_route_timeout(c->call->route,
+				    c->app->config);
+
+	return c->t->degraded == NULL || req->ctx.deadline >= usual;
+}
+
+/* Would the next one who asks meet the same? */
+static bool
+is_common(const struct csa_err *err)
+{
+	return (csa_provider_failed(err) && err->code != CSA_ERR_DEADLINE) ||
+	    err->code == CSA_ERR_INVALID_VALUE;
+}
+
+/* ---- the key ---- */
+
+static void
+make_keys(struct csa_turn_cache *c)
+{
+	const struct csa_config		*config = c->app->config;
+	const struct csa_chat_request	*r = c->t->r;
+	bool				 gemini;
+	size_t				 first;
+	struct csa_answer_ask		 a = {
+		.scope = c->scope,
+		.generation = &c->generation,
+		.question = r->message,
+		.system_prompt = r->system_prompt,
+		.provider = c->rag->model->name,
+		.model = c->t->model,
+		.fallback_models = config->fallback_models,
+		.may_degrade = r->may_degrade,
+		.temperature = r->temperature,
+		.answer_threshold = config->answer_threshold,
+		.max_output_tokens = r->max_output_tokens > 0 ?
+		    r->max_output_tokens : config->max_output_tokens,
+		.k = r->k,
+		.rag = c->rag,
+	};
+
+	gemini = strcmp(config->chat, "gemini") == 0;
+	a.address = gemini ? config->google_gemini_base_url :
+	    config->openai_base_url;
+	first = r->nhistory > r->keep ? r->nhistory - r->keep : 0;
+	a.history = r->history + first;
+	a.nhistory = r->nhistory - first;
+	if (!c->known && (c->generation.store == 0 ||
+	    (c->rag->vectors != NULL && c->rag->vectors->remote)))
+		a.second = csa_now_ms() / 1000;
+	csa_answer_key(&a, &c->key);
+	/* In other words, but not in another conversation. */
+	c->remember = is_kept(c) && c->use == CSA_REUSE_SEMANTIC &&
+	    c->rag->embedder != NULL && a.nhistory == 0;
+	if (c->remember)
+		csa_similar_key(&a, &c->similar);
+}
+
+/* ---- telling the client ---- */
+
+void
+csa_turn_header(struct csa_call *call, const struct csa_turn *t)
+{
+	if (call->resp->status == 0)
+		csa_resp_header(call->resp, "X-Cache", t->cache);
+}
+
+/* Are these the passages that the client was told of? */
+static bool
+same_passages(const struct csa_found *a, const struct csa_passage *p, size_t n)
+{
+	if (a->n != n)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		const struct csa_chunk	*x = &a->passages[i].chunk;
+		const struct csa_chunk	*y = &p[i].chunk;
+
+		if (strcmp(x->id, y->id) != 0 || x->len != y->len ||
+		    memcmp(x->text, y->text, x->len) != 0)
+			return false;
+	}
+	return true;
+}
+
+static int
+show_found(struct csa_turn_cache *c)
+{
+	c->shown = true;
+	csa_turn_header(c->call, c->t);
+	return c->l->found(c->l->arg, c->t);
+}
+
+/* How much of a long text goes out at once: up to the end of a word. */
+static size_t
+piece(const char *s, size_t n)
+{
+	size_t	 m;
+
+	if (n <= PIECE + PIECE / 2)
+		return n;
+	for (m = PIECE; m > PIECE / 2; m--)
+		if (s[m - 1] == ' ' || s[m - 1] == '\n')
+			return m;
+	m = csa_utf8_cut(s, n, PIECE);
+	return m > 0 ? m : n;
+}
+
+/*
+ * The text goes on by n bytes; c->came of it came before.  The client gets what
+ * it has not got yet.
+ */
+static int
+say(struct csa_turn_cache *c, const char *s, size_t n)
+{
+	size_t	 known = 0, m;
+
+	if (c->said.len > c->came) {
+		known = c->said.len - c->came < n ? c->said.len - c->came : n;
+		if (memcmp(c->said.data + c->came, s, known) != 0)
+			c->broken = true;
+	}
+	c->came += n;
+	if (c->broken)
+		return 0;
+	for (s += known, n -= known; n > 0; s += m, n -= m) {
+		m = piece(s, n);
+		if (c->following)
+			csa_buf_add(&c->said, s, m);
+		if (c->l->delta(c->l->arg, s, m) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+break_off(struct csa_err *err)
+{
+	return csa_fail(err, CSA_ERR_PROVIDER_UNAVAILABLE, CSA_SRC_AGENT,
+	    "the answer was lost half-way; ask again");
+}
+
+/* ---- an answer that is there ---- */
+
+/* Make it the turn's, and a stream's. */
+static int
+present(struct csa_turn_cache *c, const struct csa_answer *a,
+    enum csa_cache_kind saved, struct csa_err *err)
+{
+	struct csa_turn	*t = c->t;
+	struct csa_found was = t->found;
+
+	memset(&t->found, 0, sizeof(t->found));
+	t->found.passages = a->passages;
+	t->found.n = a->n;
+	t->cited = a->cited;
+	t->degraded = a->degraded;
+	t->res = a->res;
+	t->bytes = 0;
+	for (size_t i = 0; i < a->n; i++)
+		t->bytes += a->passages[i].chunk.len;
+	csa_cache_saved(saved, a->res.cost_usd, a->res.total_tokens);
+	/* That was paid, by somebody else. */
+	t->res.prompt_tokens = t->res.completion_tokens = 0;
+	t->res.total_tokens = t->res.cached_tokens = 0;
+	t->res.thought_tokens = 0;
+	t->res.cost_usd = 0;
+	t->cache = "answer";
+	t->match = saved == CSA_CACHE_SIMILAR ? "semantic" : "exact";
+	if (c->l == NULL)
+		return 1;
+	c->came = 0;
+	if (c->shown && !same_passages(&was, a->passages, a->n))
+		c->broken = true;
+	if ((!c->shown && show_found(c) == -1) ||
+	    say(c, t->res.text, t->res.len) == -1)
+		return csa_fail(err, CSA_ERR_CANCELLED, CSA_SRC_CLIENT, NULL);
+	return c->broken || c->came < c->said.len ? break_off(err) : 1;
+}
+
+/* 1, 0: it is not there, -1. */
+static int
+look(struct csa_turn_cache *c, const struct csa_cache_key *key,
+    enum csa_cache_kind saved, struct csa_err *err)
+{
+	struct csa_ctx		*ctx = &c->call->req->ctx;
+	struct csa_cached	 v;
+	struct csa_answer	 a;
+
+	if (csa_cache_get(c->app->cache, ctx, key, &v) != 1 ||
+	    csa_answer_read(ctx->arena, v.data, v.len, &a) == -1)
+		return 0;
+	if (c->flight != NULL)
+		csa_flight_land(c->flight, v.data, v.len);
+	c->t->t.retrieve = csa_now_ns() - c->began;
+	return present(c, &a, saved, err);
+}
+
+/* It may have been kept between the look and now. */
+static int
+lead(struct csa_turn_cache *c, struct csa_err *err)
+{
+	return is_kept(c) ? look(c, &c->key, CSA_CACHE_ANSWER, err) : 0;
+}
+
+/* The same question in other words. */
+static int
+look_similar(struct csa_turn_cache *c, struct csa_err *err)
+{
+	struct csa_ctx		*ctx = &c->call->req->ctx;
+	struct csa_cache_key	 key;
+	struct csa_similar	 s = {
+		.rag = c->rag, .cache = c->app->cache, .ring = &c->similar,
+		.question = c->t->r->message,
+		.threshold = c->app->config->semantic_threshold,
+	};
+	int			 found;
+
+	found = csa_similar_find(&s, ctx, &c->key, &key);
+	c->unit = s.unit;
+	c->dim = s.dim;
+	return found ? look(c, &key, CSA_CACHE_SIMILAR, err) : 0;
+}
+
+/* ---- following ---- */
+
+/* What a leader has told: its passages once, and then text. */
+static int
+told(void *arg, const void *data, size_t len)
+{
+	struct csa_turn_cache	*c = arg;
+	struct csa_arena	*arena = c->call->req->ctx.arena;
+	struct csa_passage	*p;
+	const char		*text;
+	char			*copy;
+	size_t			 n, ntext;
+
+	if (c->head != NULL && len >= c->nhead &&
+	    memcmp(data, c->head, c->nhead) == 0) {
+		c->came = 0;
+		if (!csa_utf8_valid((const char *)data + c->nhead,
+		    len - c->nhead, NULL))
+			return 0;
+		if (say(c, (const char *)data + c->nhead,
+		    len - c->nhead) == -1)
+			return -1;
+		return c->broken || c->came < c->said.len ? -1 : 0;
+	}
+	if (c->shown) {
+		/* Another leader, who found something else. */
+		c->broken = true;
+		return -1;
+	}
+	copy = csa_arena_alloc(arena, len + 1);
+	memcpy(copy, data, len);
+	if (csa_progress_read(arena, copy, len, &p, &n, &text, &ntext) == -1)
+		return 0;
+	c->head = copy;
+	c->nhead = (size_t)(text - copy);
+	c->t->found.passages = p;
+	c->t->found.n = n;
+	c->t->t.retrieve = csa_now_ns() - c->began;
+	c->t->cache = "answer";
+	if (show_found(c) == -1)
+		return -1;
+	c->came = 0;
+	return say(c, text, ntext);
+}
+
+/* 1, 0: it is nothing that we know, -1. */
+static int
+landed(struct csa_turn_cache *c, const struct csa_cached *v,
+    struct csa_err *err)
+{
+	struct csa_turn		*t = c->t;
+	struct csa_answer	 a;
+
+	switch (csa_answer_kind(v->data, v->len)) {
+	case 'A':
+		if (csa_answer_read(c->call->req->ctx.arena, v->data, v->len,
+		    &a) == -1)
+			break;
+		t->t.generate = csa_now_ns() - c->began - t->t.retrieve;
+		return present(c, &a, CSA_CACHE_FLIGHT, err);
+	case 'E':
+		if (csa_trouble_read(v->data, v->len, err) == -1)
+			break;
+		return -1;
+	}
+	/* Of another version, say: then everybody for himself. */
+	csa_flight_leave(c->flight);
+	c->flight = NULL;
+	return 0;
+}
+
+static int
+follow(struct csa_turn_cache *c, struct csa_err *err)
+{
+	struct csa_flight_ear	 ear = { told, c };
+	struct csa_cached	 v;
+	struct csa_err		 e;
+
+	c->call->phase = "follow";
+	c->following = true;
+	switch (csa_flight_follow(c->flight, c->l != NULL ? &ear : NULL, &v,
+	    &e)) {
+	case 1:
+		return landed(c, &v, err);
+	case 0:
+		c->following = false;
+		c->came = 0;
+		return lead(c, err);
+	}
+	if (c->broken)
+		return break_off(err);
+	*err = e;
+	return -1;
+}
+
+/* ---- leading ---- */
+
+static int
+tap_found(void *arg, const struct csa_turn *t)
+{
+	struct csa_turn_cache	*c = arg;
+
+	csa_buf_reset(&c->progress);
+	csa_progress_write(&c->progress, t->found.passages, t->found.n);
+	if (c->flight != NULL && !c->progress.failed)
+		csa_flight_tell(c->flight, c->progress.data, c->progress.len);
+	if (!c->shown)
+		return show_found(c);
+	/* A follower's client, which has heard of those of the lost leader. */
+	if (c->head == NULL || c->progress.failed ||
+	    c->progress.len != c->nhead ||
+	    memcmp(c->progress.data, c->head, c->nhead) != 0)
+		c->broken = true;
+	return 0;
+}
+
+static int
+tap_delta(void *arg, const char *s, size_t n)
+{
+	struct csa_turn_cache	*c = arg;
+
+	if (c->flight != NULL) {
+		csa_buf_add(&c->progress, s, n);
+		if (!c->progress.failed)
+			csa_flight_tell(c->flight, c->progress.data,
+			    c->progress.len);
+	}
+	/*
+	 * Even where it is of no use to this client any more, it is to those who
+	 * follow: one after the other they would ask, and break off as well.
+	 */
+	return say(c, s, n);
+}
+
+const struct csa_listener *
+csa_turn_listener(struct csa_turn_cache *c)
+{
+	return c->l != NULL ? &c->tap : NULL;
+}
+
+/* ---- the sequence ---- */
+
+void
+csa_turn_cache_init(struct csa_turn_cache *c, struct csa_app *app,
+    struct csa_call *call, struct csa_rag *rag, const struct csa_scope *scope,
+    const struct csa_listener *l, struct csa_turn *t)
+{
+	memset(c, 0, sizeof(*c));
+	c->app = app;
+	c->call = call;
+	c->rag = rag;
+	c->scope = scope;
+	c->t = t;
+	c->l = l;
+	c->tap = (struct csa_listener){ tap_found, tap_delta, c };
+	c->began = csa_now_ns();
+	csa_buf_init(&c->progress, VALUE_MAX);
+	csa_buf_init(&c->said, VALUE_MAX);
+	c->use = allowed(c);
+	if (t->r->cache == CSA_REUSE_NEVER)
+		rag->cache = NULL;
+}
+
+void
+csa_turn_cache_fini(struct csa_turn_cache *c)
+{
+	if (c->flight != NULL)
+		csa_flight_leave(c->flight);
+	csa_buf_fini(&c->progress);
+	csa_buf_fini(&c->said);
+}
+
+int
+csa_turn_recall(struct csa_turn_cache *c, struct csa_err *err)
+{
+	struct csa_ctx	*ctx = &c->call->req->ctx;
+	bool		 fly = c->app->config->single_flight;
+	int		 rc = 0;
+
+	if (c->use == CSA_REUSE_NEVER || (c->use == CSA_REUSE_OFF && !fly))
+		return 0;
+	c->known = csa_rag_generation(c->rag, ctx, c->scope,
+	    &c->generation) == 1;
+	c->rag->generation = &c->generation;
+	make_keys(c);
+	if (is_kept(c))
+		rc = look(c, &c->key, CSA_CACHE_ANSWER, err);
+	if (rc == 0 && c->remember)
+		rc = look_similar(c, err);
+	if (rc != 0 || !fly)
+		return rc;
+	c->flight = csa_flight_board(c->app->cache, ctx, &c->key);
+	if (!csa_flight_leads(c->flight))
+		return follow(c, err);
+	return lead(c, err);
+}
+
+static void
+keep(struct csa_turn_cache *c, const struct csa_buf *b)
+{
+	struct csa_ctx		*ctx = &c->call->req->ctx;
+	uint32_t		 ttl = (uint32_t)c->app->config->answer_ttl_s;
+	struct csa_similar	 s = {
+		.rag = c->rag, .cache = c->app->cache, .ring = &c->similar,
+		.question = c->t->r->message, .unit = c->unit, .dim = c->dim,
+	};
+
+	csa_cache_put(c->app->cache, ctx, &c->key, b->data, b->len, ttl);
+	if (c->remember)
+		csa_similar_add(&s, ctx, &c->key, ttl);
+}
+
+/* Kept before it lands: who comes too late to follow finds it there. */
+static void
+share(struct csa_turn_cache *c)
+{
+	const struct csa_turn	*t = c->t;
+	bool			 kept = may_keep(c);
+	bool			 land = c->flight != NULL && may_share(c);
+	struct csa_answer	 a = {
+		.passages = t->found.passages, .n = t->found.n,
+		.cited = t->cited, .res = t->res, .degraded = t->degraded,
+	};
+	struct csa_buf		 b;
+
+	if (!kept && !land)
+		return;
+	csa_buf_init(&b, VALUE_MAX);
+	(void)csa_buf_reserve(&b, t->res.len + t->bytes + 4096);
+	csa_answer_write(&b, &a);
+	if (!b.failed && kept)
+		keep(c, &b);
+	if (!b.failed && land)
+		csa_flight_land(c->flight, b.data, b.len);
+	csa_buf_fini(&b);
+}
+
+static void
+share_trouble(struct csa_turn_cache *c, const struct csa_err *err)
+{
+	struct csa_buf	 b;
+
+	if (c->flight == NULL || !is_common(err))
+		return;
+	csa_buf_init(&b, VALUE_MAX);
+	csa_trouble_write(&b, err);
+	if (!b.failed)
+		csa_flight_land(c->flight, b.data, b.len);
+	csa_buf_fini(&b);
+}
+
+int
+csa_turn_settle(struct csa_turn_cache *c, int rc, struct csa_err *err)
+{
+	if (rc == 0)
+		share(c);
+	else
+		share_trouble(c, err);
+	/* Followers need not wait until our client has read it all. */
+	if (c->flight != NULL)
+		csa_flight_leave(c->flight);
+	c->flight = NULL;
+	if (rc == 0 && (c->broken || c->came < c->said.len))
+		return break_off(err);
+	return rc;
+}
