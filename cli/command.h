@@ -10,6 +10,7 @@
 
 #define CSA_EXIT_USAGE	2
 
+int	csa_cmd_cache(int argc, char *argv[]);
 int	csa_cmd_doctor(int argc, char *argv[]);
 
 /* The configuration file where none was named, NULL where there is none. */

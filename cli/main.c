@@ -20,6 +20,8 @@ static const struct {
 	int		(*run)(int, char **);
 	const char	*text;
 } commands[] = {
+	{ "cache", csa_cmd_cache,
+	    "forget what is cached of a bot; what the caches have done" },
 	{ "doctor", csa_cmd_doctor,
 	    "check a running installation from inside and outside" },
 };

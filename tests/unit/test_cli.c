@@ -14,10 +14,13 @@
 
 #include "cli/advice.h"
 #include "cli/arrivals.h"
+#include "cli/cache.h"
 #include "cli/fcgi_client.h"
 #include "cli/report.h"
 #include "cli/rights.h"
+#include "lib/base/buf.h"
 #include "lib/base/mem.h"
+#include "lib/metrics/metrics.h"
 #include "lib/text/json.h"
 
 #define MS	1000000LL
@@ -385,6 +388,85 @@ START_TEST(advice_is_for_the_server_that_answered)
 }
 END_TEST
 
+/* ---- cache stats ---- */
+
+/* What csa_cache_table says of the metrics as they are; from malloc. */
+static char *
+table(void)
+{
+	struct csa_buf	 page;
+	char		*out = NULL;
+	size_t		 n = 0;
+	FILE		*f = open_memstream(&out, &n);
+
+	csa_buf_init(&page, 1 << 20);
+	csa_metrics_expose(&page);
+	csa_cache_table(page.data, f);
+	fclose(f);
+	csa_buf_fini(&page);
+	return out;
+}
+
+static void
+assert_has(const char *text, const char *line)
+{
+	ck_assert_msg(strstr(text, line) != NULL, "no \"%s\" in:\n%s", line,
+	    text);
+}
+
+START_TEST(what_the_caches_have_done)
+{
+	struct csa_err	 err;
+	char		*out;
+
+	ck_assert_int_eq(csa_metrics_open(NULL, &err), 0);
+	csa_count(CSA_M_cache_requests, "embedding|hit", 300);
+	csa_count(CSA_M_cache_requests, "embedding|miss", 99);
+	csa_count(CSA_M_cache_requests, "embedding|odd", 1);
+	csa_count(CSA_M_cache_requests, "embedding|error", 2);
+	csa_count(CSA_M_cache_requests, "embedding|skipped", 5);
+	csa_count(CSA_M_cache_requests, "answer|hit", 10);
+	csa_count(CSA_M_cache_bytes, "embedding|read", 300 * 1024);
+	csa_count(CSA_M_cache_bytes, "embedding|written", 1023);
+	csa_count(CSA_M_cache_saved_usd, "answer", 1234500000);
+	csa_count(CSA_M_cache_saved_tokens, "answer", 4321);
+	csa_observe(CSA_M_cache_duration, "get", .0005);
+	csa_observe(CSA_M_cache_duration, "get", .0015);
+	csa_count(CSA_M_flights, "lead", 4);
+	csa_count(CSA_M_flights, "follow", 49);
+	csa_observe(CSA_M_upstream_duration, "gemini|generate", 1);
+	csa_observe(CSA_M_upstream_duration, "openai|generate", 3);
+	csa_observe(CSA_M_upstream_duration, "gemini|embed", .5);
+	csa_observe(CSA_M_upstream_duration, "pinecone|delete", 100);
+	out = table();
+	assert_has(out, "embedding         300        100   75.0 %         7"
+	    "   300.0 KiB      1023 B            0     0.0000\n");
+	assert_has(out, "answer             10          0  100.0 %         0"
+	    "         0 B         0 B         4321     1.2345\n");
+	assert_has(out, "retrieval           0          0        -");
+	assert_has(out, "get                 2 times, 1.000 ms each\n");
+	assert_has(out, "4 worked out, 49 waited for another, 0 took over");
+	/* Ten times two seconds and a half. */
+	assert_has(out, "about 25.0 s of waiting");
+	free(out);
+	csa_metrics_close();
+}
+END_TEST
+
+START_TEST(nothing_done_is_a_table_too)
+{
+	struct csa_err	 err;
+	char		*out;
+
+	ck_assert_int_eq(csa_metrics_open(NULL, &err), 0);
+	out = table();
+	assert_has(out, "embedding           0          0        -");
+	assert_has(out, "about 0.0 s");
+	free(out);
+	csa_metrics_close();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -414,6 +496,10 @@ main(void)
 	tcase_add_test(tc, lines_for_people);
 	tcase_add_test(tc, json_for_programs);
 	tcase_add_test(tc, advice_is_for_the_server_that_answered);
+	suite_add_tcase(s, tc);
+	tc = tcase_create("cache");
+	tcase_add_test(tc, what_the_caches_have_done);
+	tcase_add_test(tc, nothing_done_is_a_table_too);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);
