@@ -38,7 +38,7 @@ struct csa_turn {
  * listens any more.
  */
 struct csa_listener {
-	/* The sources are known: model, found and t.retrieve are set. */
+	/* The sources are known: model and found are set. */
 	int	(*found)(void *arg, const struct csa_turn *);
 	/* More text; all of it together is res.text. */
 	int	(*delta)(void *arg, const char *s, size_t n);

@@ -238,6 +238,7 @@ present(struct csa_turn_cache *c, const struct csa_answer *a,
 	t->res.total_tokens = t->res.cached_tokens = 0;
 	t->res.thought_tokens = 0;
 	t->res.cost_usd = 0;
+	t->t.retrieve = csa_now_ns() - c->began - t->t.generate;
 	t->cache = "answer";
 	t->match = saved == CSA_CACHE_SIMILAR ? "semantic" : "exact";
 	if (c->l == NULL)
@@ -251,29 +252,44 @@ present(struct csa_turn_cache *c, const struct csa_answer *a,
 	return c->broken || c->came < c->said.len ? break_off(err) : 1;
 }
 
+/* Is this an answer?  It may be gone, or another version's. */
+static bool
+is_answer(const struct csa_turn_cache *c, const struct csa_cached *v,
+    struct csa_answer *a)
+{
+	return v->data != NULL && csa_answer_read(c->call->req->ctx.arena,
+	    v->data, v->len, a) == 0;
+}
+
 /* 1, 0: it is not there, -1. */
 static int
 look(struct csa_turn_cache *c, const struct csa_cache_key *key,
     enum csa_cache_kind saved, struct csa_err *err)
 {
-	struct csa_ctx		*ctx = &c->call->req->ctx;
 	struct csa_cached	 v;
 	struct csa_answer	 a;
 
-	if (csa_cache_get(c->app->cache, ctx, key, &v) != 1 ||
-	    csa_answer_read(ctx->arena, v.data, v.len, &a) == -1)
-		return 0;
-	if (c->flight != NULL)
-		csa_flight_land(c->flight, v.data, v.len);
-	c->t->t.retrieve = csa_now_ns() - c->began;
-	return present(c, &a, saved, err);
+	(void)csa_cache_get(c->app->cache, &c->call->req->ctx, key, &v);
+	return is_answer(c, &v, &a) ? present(c, &a, saved, err) : 0;
 }
 
-/* It may have been kept between the look and now. */
+/*
+ * Whoever led before may have kept it between our look and now: then those who
+ * follow get that.
+ */
 static int
 lead(struct csa_turn_cache *c, struct csa_err *err)
 {
-	return is_kept(c) ? look(c, &c->key, CSA_CACHE_ANSWER, err) : 0;
+	struct csa_cached	 v;
+	struct csa_answer	 a;
+
+	if (!is_kept(c))
+		return 0;
+	(void)csa_cache_again(c->app->cache, &c->call->req->ctx, &c->key, &v);
+	if (!is_answer(c, &v, &a))
+		return 0;
+	csa_flight_land(c->flight, v.data, v.len);
+	return present(c, &a, CSA_CACHE_ANSWER, err);
 }
 
 /* The same question in other words. */
@@ -332,7 +348,6 @@ told(void *arg, const void *data, size_t len)
 	c->nhead = (size_t)(text - copy);
 	c->t->found.passages = p;
 	c->t->found.n = n;
-	c->t->t.retrieve = csa_now_ns() - c->began;
 	c->t->cache = "answer";
 	if (show_found(c) == -1)
 		return -1;
@@ -353,7 +368,8 @@ landed(struct csa_turn_cache *c, const struct csa_cached *v,
 		if (csa_answer_read(c->call->req->ctx.arena, v->data, v->len,
 		    &a) == -1)
 			break;
-		t->t.generate = csa_now_ns() - c->began - t->t.retrieve;
+		/* Waiting for the leader is what it took. */
+		t->t.generate = csa_now_ns() - c->waiting;
 		return present(c, &a, CSA_CACHE_FLIGHT, err);
 	case 'E':
 		if (csa_trouble_read(v->data, v->len, err) == -1)
@@ -375,6 +391,7 @@ follow(struct csa_turn_cache *c, struct csa_err *err)
 
 	c->call->phase = "follow";
 	c->following = true;
+	c->waiting = csa_now_ns();
 	switch (csa_flight_follow(c->flight, c->l != NULL ? &ear : NULL, &v,
 	    &e)) {
 	case 1:

@@ -56,7 +56,7 @@ struct csa_turn_cache {
 	const float		*unit;		/* the question's vector, for */
 	size_t			 dim;		/* similar; NULL: not made */
 	bool			 remember;	/* there, if it is kept */
-	int64_t			 began;		/* ns */
+	int64_t			 began, waiting;	/* ns, since when */
 
 	struct csa_flight	*flight;	/* NULL: none */
 	struct csa_listener	 tap;		/* between the model and l */

@@ -138,9 +138,9 @@ unpack(struct csa_ctx *ctx, const struct csa_cache_key *key, const void *val,
 	return true;
 }
 
-int
-csa_cache_look(struct csa_cache *c, struct csa_ctx *ctx,
-    const struct csa_cache_key *key, struct csa_cached *out)
+static int
+look(struct csa_cache *c, struct csa_ctx *ctx,
+    const struct csa_cache_key *key, struct csa_cached *out, bool again)
 {
 	struct op	 op;
 	void		*val;
@@ -157,6 +157,8 @@ csa_cache_look(struct csa_cache *c, struct csa_ctx *ctx,
 	}
 	rc = op.kv->ops->get(op.kv, key->name, &val, &len);
 	end(c, ctx, &op, "get");
+	if (rc == 0 && again)
+		return 0;
 	if (rc != 1) {
 		result(key->kind, rc == 0 ? "miss" : "error", 1);
 		return rc;
@@ -166,6 +168,20 @@ csa_cache_look(struct csa_cache *c, struct csa_ctx *ctx,
 	result(key->kind, rc == 1 ? "hit" : "odd", 1);
 	moved(key->kind, "read", len);
 	return rc;
+}
+
+int
+csa_cache_look(struct csa_cache *c, struct csa_ctx *ctx,
+    const struct csa_cache_key *key, struct csa_cached *out)
+{
+	return look(c, ctx, key, out, false);
+}
+
+int
+csa_cache_again(struct csa_cache *c, struct csa_ctx *ctx,
+    const struct csa_cache_key *key, struct csa_cached *out)
+{
+	return look(c, ctx, key, out, true) == 1;
 }
 
 int

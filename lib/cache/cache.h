@@ -47,6 +47,9 @@ bool	csa_cache_is_on(const struct csa_cache *);
 /* 1 with out, or 0. */
 int	csa_cache_get(struct csa_cache *, struct csa_ctx *,
 	    const struct csa_cache_key *, struct csa_cached *out);
+/* The same once more after a miss: another miss is not counted. */
+int	csa_cache_again(struct csa_cache *, struct csa_ctx *,
+	    const struct csa_cache_key *, struct csa_cached *out);
 /*
  * Many at once, by as few round trips as there are servers and a hundred keys in
  * each: out[i] is for key[i], whose kinds are all the same.  Equal keys are fine.
