@@ -53,6 +53,12 @@ REQUESTS = [
     ("POST", "/embed_and_store", STORE | {"chunks": [{"text": "t", "metadata": {"a": ["x"], "b": None}}]}, {}),
     ("POST", "/embed_and_store", STORE | {"chunks": []}, {}),
     ("POST", "/embed_and_store", {}, {}),
+    ("DELETE", "/documents/{document_id}", None, {"target": "/documents/d?bot_id=b"}),
+    ("DELETE", "/documents/{document_id}", None, {"target": "/documents/e?bot_id=b"}),
+    ("DELETE", "/documents/{document_id}", None, {"target": "/documents/e?bot_id=.."}),
+    ("DELETE", "/documents/{document_id}", None, {"target": "/documents/e"}),
+    ("DELETE", "/documents", None, {"target": "/documents?bot_id=b&document_id=d"}),
+    ("DELETE", "/documents", None, {"target": "/documents?bot_id=b&document_id=d", "key": None}),
     ("GET", "/health", None, {}),
     ("GET", "/health", None, {"key": None}),
     ("GET", "/ready", None, {}),
@@ -66,7 +72,8 @@ REQUESTS = [
 @pytest.mark.parametrize("method,path,body,more", REQUESTS)
 def test_answers_are_as_described(client, description, method, path, body, more):
     client.store("b", "d", STORE["chunks"])
-    check(description, method, path, client.request(method, path, body, **more))
+    more = dict(more)
+    check(description, method, path, client.request(method, more.pop("target", path), body, **more))
 
 
 def test_requests_that_we_take_are_as_described(description):

@@ -408,10 +408,10 @@ table(void)
 }
 
 static void
-assert_has(const char *text, const char *line)
+assert_has(const char *said, const char *line)
 {
-	ck_assert_msg(strstr(text, line) != NULL, "no \"%s\" in:\n%s", line,
-	    text);
+	ck_assert_msg(strstr(said, line) != NULL, "no \"%s\" in:\n%s", line,
+	    said);
 }
 
 START_TEST(what_the_caches_have_done)
