@@ -64,6 +64,7 @@ TCase	*streams_case(void);
 TCase	*tls_case(void);
 TCase	*h2_case(void);
 TCase	*limits_case(void);
+TCase	*ticks_case(void);
 TCase	*limits_h2_case(void);
 TCase	*cancel_case(void);
 TCase	*cancel_tls_case(void);

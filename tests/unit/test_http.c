@@ -138,6 +138,7 @@ main(void)
 
 	suite_add_tcase(s, calls_case());
 	suite_add_tcase(s, streams_case());
+	suite_add_tcase(s, ticks_case());
 	if (!brief()) {
 		suite_add_tcase(s, limits_case());
 		suite_add_tcase(s, limits_h2_case());

@@ -1,0 +1,714 @@
+/*
+ * Flights in one process, over one or two hosts' caches: flight.h.
+ */
+
+#include "config.h"
+
+#include <sys/socket.h>
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/mem.h"
+#include "lib/cache/flight.h"
+#include "lib/metrics/metrics.h"
+#include "tests/unit/cache_fixture.h"
+#include "tests/unit/test_flight.h"
+
+#define LOCAL	0	/* of the leader's process */
+#define REMOTE	1	/* of another */
+
+static struct host	 hosts[2];
+static struct who	 leader;
+static struct csa_flight *flight;	/* the leader's */
+
+struct csa_cache_key
+flight_key(const char *of)
+{
+	struct csa_cache_key	 key;
+	struct csa_buf		 b;
+
+	csa_key_begin(&b, CSA_CACHE_ANSWER);
+	csa_key_str(&b, of);
+	csa_key_end(&b, CSA_CACHE_ANSWER, &key);
+	return key;
+}
+
+static void
+open_hosts(bool memcached)
+{
+	for (int i = 0; i < 2; i++)
+		host_open(&hosts[i], memcached);
+	who_open(&leader, &hosts[0], patience(60000));
+}
+
+static void
+setup(void)
+{
+	mc_start();
+	open_hosts(true);
+}
+
+static void
+teardown(void)
+{
+	who_close(&leader);
+	for (int i = 0; i < 2; i++)
+		host_close(&hosts[i]);
+	mc_stop();
+}
+
+static struct csa_flight *
+board(struct who *w, int host)
+{
+	struct csa_cache_key	 key = flight_key("one");
+
+	return csa_flight_board(hosts[host].cache, &w->ctx, &key);
+}
+
+static void
+take_the_lead(void)
+{
+	flight = board(&leader, 0);
+	ck_assert(csa_flight_leads(flight));
+}
+
+static void
+pause_ms(struct who *w, int64_t ms)
+{
+	struct csa_err	 err;
+
+	ck_assert_int_eq(csa_waiter_pause(w->ctx.waiter, csa_now_ms() + ms,
+	    &err), 0);
+}
+
+/* ---- one who follows, in a thread ---- */
+
+struct follower {
+	pthread_t	 thread;
+	int		 host;		/* LOCAL, REMOTE */
+	int64_t		 ms;		/* deadline */
+	struct who	 who;
+	struct csa_flight *flight;
+	bool		 leads;		/* at once */
+	int		 rc;
+	struct csa_err	 err;
+	struct csa_cached value;
+	int64_t		 took;
+	/* What its ear heard. */
+	bool		 listens;
+	char		 heard[4096];
+	size_t		 nheard, times;
+	size_t		 odd;		/* not growing, not the same so far */
+	size_t		 ends_at;	/* bytes after which it hangs up */
+};
+
+static int
+told(void *arg, const void *data, size_t len)
+{
+	struct follower	*f = arg;
+
+	if (len <= f->nheard || len > sizeof(f->heard) ||
+	    memcmp(data, f->heard, f->nheard) != 0)
+		f->odd++;
+	else {
+		memcpy(f->heard, data, len);
+		f->nheard = len;
+	}
+	f->times++;
+	return f->ends_at != 0 && len >= f->ends_at ? -1 : 0;
+}
+
+static void *
+follow(void *arg)
+{
+	struct follower			*f = arg;
+	const struct csa_flight_ear	 ear = { told, f };
+	int64_t				 begin = csa_now_ms();
+
+	f->rc = csa_flight_follow(f->flight, f->listens ? &ear : NULL,
+	    &f->value, &f->err);
+	f->took = csa_now_ms() - begin;
+	return NULL;
+}
+
+static void
+start_follower(struct follower *f, int host, int64_t ms)
+{
+	f->host = host;
+	who_open(&f->who, &hosts[host], ms);
+	f->flight = board(&f->who, host);
+	f->leads = csa_flight_leads(f->flight);
+	f->rc = 0;
+	if (!f->leads)
+		ck_assert_int_eq(pthread_create(&f->thread, NULL, follow, f),
+		    0);
+}
+
+/* What csa_flight_follow returned. */
+static int
+end_follower(struct follower *f)
+{
+	if (!f->leads)
+		ck_assert_int_eq(pthread_join(f->thread, NULL), 0);
+	return f->rc;
+}
+
+static void
+close_follower(struct follower *f)
+{
+	csa_flight_leave(f->flight);
+	who_close(&f->who);
+}
+
+static void
+has(const struct follower *f, const char *value)
+{
+	ck_assert_int_eq(f->rc, 1);
+	ck_assert_uint_eq(f->value.len, strlen(value));
+	ck_assert_mem_eq(f->value.data, value, f->value.len);
+}
+
+/* ---- the tests ---- */
+
+/* i: LOCAL and REMOTE; a value may be empty. */
+START_TEST(follower_has_the_value)
+{
+	static const char *const	 values[] = { "a value", "" };
+	struct follower			 f = { .host = 0 };
+
+	for (size_t i = 0; i < CSA_NITEMS(values); i++) {
+		take_the_lead();
+		start_follower(&f, _i, patience(30000));
+		ck_assert(!f.leads);
+		pause_ms(&leader, 100);
+		ck_assert_uint_eq(csa_flight_followers(flight),
+		    _i == LOCAL ? 1 : 0);
+		csa_flight_land(flight, values[i], strlen(values[i]));
+		csa_flight_leave(flight);
+		end_follower(&f);
+		has(&f, values[i]);
+		close_follower(&f);
+	}
+}
+END_TEST
+
+/* It never is a cache: who comes after the landing begins a new one. */
+START_TEST(after_landing)
+{
+	struct csa_flight	*again;
+	struct who		 w;
+
+	take_the_lead();
+	csa_flight_land(flight, "old", 3);
+	/* The first has not even left. */
+	who_open(&w, &hosts[_i], patience(30000));
+	again = board(&w, _i);
+	ck_assert(csa_flight_leads(again));
+	csa_flight_leave(flight);
+	csa_flight_leave(again);
+	who_close(&w);
+}
+END_TEST
+
+/* A new flight takes nothing from those who still wait for the old one. */
+START_TEST(late_look)
+{
+	struct follower	 f = { .host = 0 };
+
+	take_the_lead();
+	start_follower(&f, REMOTE, patience(30000));
+	pause_ms(&leader, 300);		/* it looks every 50 ms by now */
+	csa_flight_land(flight, "old", 3);
+	csa_flight_leave(flight);
+	take_the_lead();
+	ck_assert_int_eq(end_follower(&f), 1);
+	has(&f, "old");
+	close_follower(&f);
+	csa_flight_leave(flight);
+}
+END_TEST
+
+START_TEST(giving_up)
+{
+	struct follower	 f = { .host = 0 };
+
+	take_the_lead();
+	start_follower(&f, _i, patience(30000));
+	pause_ms(&leader, 100);
+	csa_flight_leave(flight);
+	ck_assert_int_eq(end_follower(&f), 0);
+	ck_assert(csa_flight_leads(f.flight));
+	ck_assert_int_lt(f.took, patience(1000));
+	csa_flight_land(f.flight, "mine", 4);
+	close_follower(&f);
+}
+END_TEST
+
+/* Where all fail, nobody stands in line for more than three of them. */
+START_TEST(patience_ends)
+{
+	struct follower	 f[8] = { { .host = 0 } };
+	unsigned	 left = 8;
+
+	take_the_lead();
+	for (size_t i = 0; i < CSA_NITEMS(f); i++)
+		start_follower(&f[i], LOCAL, patience(30000));
+	pause_ms(&leader, 100);
+	csa_flight_leave(flight);
+	/* One takes over each time, and we play its part: it fails. */
+	for (int round = 0; round < 2; round++) {
+		struct follower	*who = NULL;
+
+		pause_ms(&leader, 300);
+		for (size_t i = 0; i < CSA_NITEMS(f); i++)
+			if (f[i].flight != NULL && pthread_tryjoin_np(
+			    f[i].thread, NULL) == 0) {
+				ck_assert_ptr_null(who);
+				who = &f[i];
+			}
+		ck_assert_ptr_nonnull(who);
+		ck_assert_int_eq(who->rc, 0);
+		close_follower(who);
+		who->flight = NULL;
+		left--;
+	}
+	for (size_t i = 0; i < CSA_NITEMS(f); i++) {
+		if (f[i].flight == NULL)
+			continue;
+		ck_assert_int_eq(end_follower(&f[i]), 0);
+		ck_assert(csa_flight_leads(f[i].flight));
+		left--;
+	}
+	ck_assert_uint_eq(left, 0);
+	for (size_t i = 0; i < CSA_NITEMS(f); i++)
+		if (f[i].flight != NULL)
+			close_follower(&f[i]);
+}
+END_TEST
+
+START_TEST(followers_deadline)
+{
+	struct follower	 f = { .host = 0 };
+
+	take_the_lead();
+	start_follower(&f, _i, 300);
+	ck_assert_int_eq(end_follower(&f), -1);
+	ck_assert_int_eq(f.err.code, CSA_ERR_DEADLINE);
+	ck_assert_int_ge(f.took, 200);
+	ck_assert_int_lt(f.took, patience(1000));
+	close_follower(&f);
+	csa_flight_land(flight, "late", 4);
+	csa_flight_leave(flight);
+}
+END_TEST
+
+START_TEST(followers_client_leaves)
+{
+	struct follower	 f = { .host = 0 };
+	int		 fd[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+	take_the_lead();
+	start_follower(&f, _i, patience(30000));
+	csa_waiter_watch(f.who.ctx.waiter, fd[0]);
+	pause_ms(&leader, 50);
+	close(fd[1]);
+	ck_assert_int_eq(end_follower(&f), -1);
+	ck_assert_int_eq(f.err.code, CSA_ERR_CANCELLED);
+	ck_assert_int_lt(f.took, patience(2000));
+	csa_waiter_watch(f.who.ctx.waiter, -1);
+	close(fd[0]);
+	close_follower(&f);
+	csa_flight_leave(flight);
+}
+END_TEST
+
+START_TEST(followers_end)
+{
+	struct follower	 f = { .host = 0 };
+
+	take_the_lead();
+	start_follower(&f, REMOTE, patience(30000));
+	pause_ms(&leader, 50);
+	csa_http_drain(hosts[REMOTE].http, csa_now_ms());
+	ck_assert_int_eq(end_follower(&f), -1);
+	ck_assert_int_eq(f.err.code, CSA_ERR_OVERLOADED);
+	close_follower(&f);
+	csa_flight_leave(flight);
+}
+END_TEST
+
+/* What is told comes in order, soon, and is all the same so far. */
+START_TEST(told_in_order)
+{
+	struct follower	 f = { .listens = true };
+	char		 text[1000];
+
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (char)('a' + i % 26);
+	take_the_lead();
+	csa_flight_tell(flight, text, 10);
+	start_follower(&f, _i, patience(30000));
+	for (size_t n = 20; n <= sizeof(text); n += 20) {
+		csa_flight_tell(flight, text, n);
+		pause_ms(&leader, 20);
+	}
+	csa_flight_land(flight, text, sizeof(text));
+	csa_flight_leave(flight);
+	ck_assert_int_eq(end_follower(&f), 1);
+	ck_assert_uint_eq(f.odd, 0);
+	ck_assert_mem_eq(f.heard, text, f.nheard);
+	/* In a second: by its process each time, by others every 150 ms. */
+	ck_assert_uint_ge(f.times, _i == LOCAL ? 10 : 2);
+	ck_assert_uint_ge(f.nheard, 100);
+	ck_assert_uint_eq(f.value.len, sizeof(text));
+	close_follower(&f);
+}
+END_TEST
+
+START_TEST(ear_hangs_up)
+{
+	struct follower	 f = { .listens = true, .ends_at = 2 };
+
+	take_the_lead();
+	start_follower(&f, _i, patience(30000));
+	csa_flight_tell(flight, "ab", 2);
+	ck_assert_int_eq(end_follower(&f), -1);
+	ck_assert_int_eq(f.err.code, CSA_ERR_CANCELLED);
+	close_follower(&f);
+	csa_flight_leave(flight);
+}
+END_TEST
+
+/*
+ * Another one leads in the lost one's place: who has heard the first is not told
+ * what the second says, but has the value.
+ */
+START_TEST(told_by_two)
+{
+	struct follower	 f = { .listens = true };
+
+	take_the_lead();
+	start_follower(&f, REMOTE, patience(30000));
+	csa_flight_tell(flight, "the first", 9);
+	/* It looks every 50 ms by then, so it will hardly be first. */
+	pause_ms(&leader, 400);
+	csa_flight_leave(flight);
+	flight = board(&leader, 0);
+	if (csa_flight_leads(flight)) {
+		csa_flight_tell(flight, "another one", 11);
+		pause_ms(&leader, 400);
+		csa_flight_land(flight, "another one, whole", 18);
+		ck_assert_int_eq(end_follower(&f), 1);
+		has(&f, "another one, whole");
+	} else
+		ck_assert_int_eq(end_follower(&f), 0);
+	csa_flight_leave(flight);
+	ck_assert_uint_eq(f.odd, 0);
+	ck_assert_uint_eq(f.nheard, 9);
+	close_follower(&f);
+}
+END_TEST
+
+/* More than an item takes: in the process it lands, others need not wait. */
+START_TEST(too_large)
+{
+	struct follower	 f[2] = { { .host = LOCAL }, { .host = REMOTE } };
+	size_t		 n = 2 * 1024 * 1024;
+	char		*value = csa_malloc(n);
+
+	memset(value, 'x', n);
+	take_the_lead();
+	start_follower(&f[LOCAL], LOCAL, patience(30000));
+	start_follower(&f[REMOTE], REMOTE, patience(30000));
+	csa_flight_tell(flight, value, n - 1);
+	pause_ms(&leader, 100);
+	csa_flight_land(flight, value, n);
+	csa_flight_leave(flight);
+	ck_assert_int_eq(end_follower(&f[LOCAL]), 1);
+	ck_assert_uint_eq(f[LOCAL].value.len, n);
+	ck_assert_mem_eq(f[LOCAL].value.data, value, n);
+	ck_assert_int_eq(end_follower(&f[REMOTE]), 0);
+	ck_assert_int_lt(f[REMOTE].took, patience(2000));
+	for (int i = 0; i < 2; i++)
+		close_follower(&f[i]);
+	free(value);
+}
+END_TEST
+
+START_TEST(nothing_is_left)
+{
+	struct csa_cache_key	 key = flight_key("one"), lease;
+
+	csa_key_derive(&key, CSA_CACHE_FLIGHT, &lease);
+	take_the_lead();
+	ck_assert(mc_has(lease.name));
+	csa_flight_leave(flight);
+	ck_assert(!mc_has(lease.name));
+	take_the_lead();
+	csa_flight_land(flight, "v", 1);
+	ck_assert(!mc_has(lease.name));
+	csa_flight_leave(flight);
+	/* What was reserved of the budget has been given back. */
+	ck_assert_int_ge(leader.spent, 0);
+	ck_assert_int_lt(leader.spent, patience(1000) * 1000000);
+}
+END_TEST
+
+/* Everything is flushed while one leads: at most one more does. */
+START_TEST(flushed)
+{
+	struct follower	 f[3] = { { .host = 0 } };
+	unsigned	 leads = 1;
+
+	take_the_lead();
+	start_follower(&f[0], REMOTE, patience(30000));
+	pause_ms(&leader, 100);
+	mc_say("flush_all\r\n");
+	ck_assert_int_eq(end_follower(&f[0]), 0);
+	/* The first renews, sees another's name, and lets it be. */
+	pause_ms(&leader, 2000);
+	start_follower(&f[1], REMOTE, patience(30000));
+	start_follower(&f[2], LOCAL, patience(30000));
+	pause_ms(&leader, 200);
+	csa_flight_land(flight, "first", 5);
+	csa_flight_land(f[0].flight, "second", 6);
+	csa_flight_leave(flight);
+	for (int i = 0; i < 3; i++)
+		leads += end_follower(&f[i]) == 0;
+	has(&f[1], "second");
+	has(&f[2], "first");
+	ck_assert_uint_eq(leads, 2);
+	for (int i = 0; i < 3; i++)
+		close_follower(&f[i]);
+}
+END_TEST
+
+/* What nobody can read stands where the lease should: it stops nobody. */
+START_TEST(garbage)
+{
+	struct csa_cache_key	 key = flight_key("one"), lease;
+	struct follower		 f = { .host = 0 };
+
+	csa_key_derive(&key, CSA_CACHE_FLIGHT, &lease);
+	mc_put(lease.name, "garbage", 7);
+	start_follower(&f, REMOTE, patience(30000));
+	ck_assert(!f.leads);
+	ck_assert_int_eq(end_follower(&f), 0);
+	ck_assert_int_lt(f.took, patience(2000));
+	close_follower(&f);
+	ck_assert(!mc_has(lease.name));
+}
+END_TEST
+
+/* A flight of two in one thread: both are renewed. */
+START_TEST(one_in_another)
+{
+	struct csa_cache_key	 key = flight_key("inner"), lease[2];
+	struct csa_flight	*inner;
+
+	csa_key_derive(&key, CSA_CACHE_FLIGHT, &lease[0]);
+	take_the_lead();
+	inner = csa_flight_board(hosts[0].cache, &leader.ctx, &key);
+	ck_assert(csa_flight_leads(inner));
+	key = flight_key("one");
+	csa_key_derive(&key, CSA_CACHE_FLIGHT, &lease[1]);
+	pause_ms(&leader, 1000 * CSA_LEASE_S + 1500);
+	ck_assert(mc_has(lease[0].name) && mc_has(lease[1].name));
+	csa_flight_leave(inner);
+	csa_flight_leave(flight);
+}
+END_TEST
+
+/* ---- memcached away, or slow ---- */
+
+START_TEST(without)
+{
+	struct follower	 f = { .host = 0 };
+
+	teardown();
+	mc_start();
+	open_hosts(false);
+	take_the_lead();
+	start_follower(&f, REMOTE, patience(30000));
+	ck_assert(f.leads);
+	close_follower(&f);
+	start_follower(&f, LOCAL, patience(30000));
+	ck_assert(!f.leads);
+	csa_flight_land(flight, "v", 1);
+	csa_flight_leave(flight);
+	end_follower(&f);
+	has(&f, "v");
+	close_follower(&f);
+}
+END_TEST
+
+static void
+reopen_with_limits(void)
+{
+	teardown();
+	mc_start();
+	mc_config.memcached_timeout_ms = 50;
+	mc_config.cache_budget_ms = 100;
+	open_hosts(true);
+}
+
+/* It hangs from the start: who boards leads, and pays one operation. */
+START_TEST(hung)
+{
+	struct follower	 f = { .host = 0 };
+	int64_t		 begin;
+
+	reopen_with_limits();
+	mc_hang(true);
+	begin = csa_now_ms();
+	take_the_lead();
+	ck_assert_int_lt(csa_now_ms() - begin, patience(150));
+	start_follower(&f, LOCAL, patience(30000));
+	ck_assert(!f.leads);
+	begin = csa_now_ms();
+	csa_flight_tell(flight, "v", 1);
+	csa_flight_land(flight, "vv", 2);
+	csa_flight_leave(flight);
+	ck_assert_int_lt(csa_now_ms() - begin, patience(100));
+	end_follower(&f);
+	has(&f, "vv");
+	close_follower(&f);
+	mc_hang(false);
+}
+END_TEST
+
+/* It hangs while one leads: the others lead, and he lands in his process. */
+START_TEST(hung_later)
+{
+	struct follower	 f[2] = { { .host = 0 } };
+
+	reopen_with_limits();
+	take_the_lead();
+	for (int i = 0; i < 2; i++) {
+		start_follower(&f[i], i, patience(30000));
+		ck_assert(!f[i].leads);
+	}
+	pause_ms(&leader, 100);
+	mc_hang(true);
+	ck_assert_int_eq(end_follower(&f[REMOTE]), 0);
+	ck_assert_int_lt(f[REMOTE].took, patience(1000));
+	csa_flight_land(flight, "v", 1);
+	csa_flight_leave(flight);
+	end_follower(&f[LOCAL]);
+	has(&f[LOCAL], "v");
+	for (int i = 0; i < 2; i++)
+		close_follower(&f[i]);
+	mc_hang(false);
+}
+END_TEST
+
+/* No time left for caches: lead. */
+START_TEST(over_budget)
+{
+	struct follower	 f = { .host = 0 };
+
+	take_the_lead();
+	f.who.spent = 0;
+	who_open(&f.who, &hosts[REMOTE], patience(30000));
+	f.who.spent = (int64_t)mc_config.cache_budget_ms * 1000000;
+	f.flight = board(&f.who, REMOTE);
+	ck_assert(csa_flight_leads(f.flight));
+	close_follower(&f);
+	csa_flight_leave(flight);
+}
+END_TEST
+
+START_TEST(switched_off)
+{
+	struct follower	 f = { .host = 0 };
+
+	teardown();
+	mc_start();
+	mc_config.single_flight = false;
+	open_hosts(true);
+	take_the_lead();
+	start_follower(&f, LOCAL, patience(30000));
+	ck_assert(f.leads);
+	csa_flight_tell(flight, "x", 1);
+	csa_flight_land(flight, "x", 1);
+	csa_flight_leave(flight);
+	close_follower(&f);
+}
+END_TEST
+
+START_TEST(roles_are_counted)
+{
+	struct follower	 f = { .host = 0 };
+	uint64_t	 lead = csa_metric_value(CSA_M_flights, "lead");
+	uint64_t	 followed = csa_metric_value(CSA_M_flights, "follow");
+	uint64_t	 over = csa_metric_value(CSA_M_flights, "takeover");
+
+	take_the_lead();
+	start_follower(&f, REMOTE, patience(30000));
+	csa_flight_leave(flight);
+	ck_assert_int_eq(end_follower(&f), 0);
+	close_follower(&f);
+	ck_assert_uint_eq(csa_metric_value(CSA_M_flights, "lead"), lead + 1);
+	ck_assert_uint_eq(csa_metric_value(CSA_M_flights, "follow"),
+	    followed + 1);
+	ck_assert_uint_eq(csa_metric_value(CSA_M_flights, "takeover"),
+	    over + 1);
+}
+END_TEST
+
+static TCase *
+flights_case(void)
+{
+	TCase	*t = tcase_create("flights");
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_set_timeout(t, 60);
+	tcase_add_loop_test(t, follower_has_the_value, 0, 2);
+	tcase_add_loop_test(t, after_landing, 0, 2);
+	tcase_add_test(t, late_look);
+	tcase_add_loop_test(t, giving_up, 0, 2);
+	tcase_add_test(t, patience_ends);
+	tcase_add_loop_test(t, followers_deadline, 0, 2);
+	tcase_add_loop_test(t, followers_client_leaves, 0, 2);
+	tcase_add_test(t, followers_end);
+	tcase_add_loop_test(t, told_in_order, 0, 2);
+	tcase_add_loop_test(t, ear_hangs_up, 0, 2);
+	tcase_add_test(t, told_by_two);
+	tcase_add_test(t, too_large);
+	tcase_add_test(t, nothing_is_left);
+	tcase_add_test(t, flushed);
+	tcase_add_test(t, garbage);
+	tcase_add_test(t, one_in_another);
+	tcase_add_test(t, without);
+	tcase_add_test(t, hung);
+	tcase_add_test(t, hung_later);
+	tcase_add_test(t, over_budget);
+	tcase_add_test(t, switched_off);
+	tcase_add_test(t, roles_are_counted);
+	return t;
+}
+
+int
+main(void)
+{
+	Suite		*s = suite_create("flight");
+	SRunner		*sr;
+	struct csa_err	 err;
+	int		 failed;
+
+	ck_assert_int_eq(csa_metrics_open(NULL, &err), 0);
+	suite_add_tcase(s, flights_case());
+	suite_add_tcase(s, peers_case());
+	suite_add_tcase(s, crews_case());
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	csa_metrics_close();
+	return failed == 0 ? 0 : 1;
+}
