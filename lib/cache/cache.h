@@ -34,9 +34,9 @@ struct csa_cached {
 };
 
 /*
- * Make one after the fork; it is safe to use from many threads.  pool NULL: there
- * is no memcached; everything is a miss then, but flights work in the process.
- * Never NULL.
+ * Make one after the fork; it is safe to use from many threads.  pool NULL:
+ * there is no memcached; everything is a miss then, but flights work in the
+ * process.  Never NULL.
  */
 struct csa_cache *csa_cache_new(struct csa_kv_pool *pool,
 		    const struct csa_config *);
@@ -51,9 +51,9 @@ int	csa_cache_get(struct csa_cache *, struct csa_ctx *,
 int	csa_cache_again(struct csa_cache *, struct csa_ctx *,
 	    const struct csa_cache_key *, struct csa_cached *out);
 /*
- * Many at once, by as few round trips as there are servers and a hundred keys in
- * each: out[i] is for key[i], whose kinds are all the same.  Equal keys are fine.
- * Returns how many were found.
+ * Many at once, by as few round trips as there are servers and a hundred keys
+ * in each: out[i] is for key[i], whose kinds are all the same.  Equal keys are
+ * fine.  Returns how many were found.
  */
 size_t	csa_cache_get_many(struct csa_cache *, struct csa_ctx *,
 	    const struct csa_cache_key *, size_t n, struct csa_cached *out);

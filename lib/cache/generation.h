@@ -6,11 +6,12 @@
  * and read anew for every question: on one host nothing old is found from the
  * moment the change is durable.  The token is random, stands in memcached for
  * all hosts, and is replaced after the commit; a process believes one that it
- * has read for CSA_TOKEN_MS.  A token that is missing is made anew, at random: an
- * evicted one can never bring back what was cached before.
+ * has read for CSA_TOKEN_MS.  A token that is missing is made anew, at random:
+ * an evicted one can never bring back what was cached before.
  *
- * Read it before the documents are looked at, never after: then what is found in
- * the middle of a change is cached under the old one, where nobody looks again.
+ * Read it before the documents are looked at, never after: then what is found
+ * in the middle of a change is cached under the old one, where nobody looks
+ * again.
  */
 
 #ifndef CSA_CACHE_GENERATION_H
@@ -39,9 +40,9 @@ struct csa_generation {
 int	csa_generation_get(struct csa_cache *, struct csa_ctx *,
 	    const struct csa_scope *, uint64_t store, struct csa_generation *);
 /*
- * The bot's documents have changed; after the commit.  Where memcached cannot be
- * told, it is told later, by whatever request comes next; until then other hosts
- * may find what is old, for as long as they keep it.
+ * The bot's documents have changed; after the commit.  Where memcached cannot
+ * be told, it is told later, by whatever request comes next; until then other
+ * hosts may find what is old, for as long as they keep it.
  */
 void	csa_generation_bump(struct csa_cache *, struct csa_ctx *,
 	    const struct csa_scope *);

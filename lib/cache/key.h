@@ -3,9 +3,9 @@
  *
  * The SHA-256 of length-prefixed, tagged fields, so that no two different lists
  * of fields are the same bytes: a tag byte, the length as eight bytes, little
- * end first, and the value.  A kind's number of version stands first; it changes
- * with what the value means.  The fields of each kind are named where it is made,
- * and tests/unit/test_cache.c holds golden names.
+ * end first, and the value.  A kind's number of version stands first; it
+ * changes with what the value means.  The fields of each kind are named where
+ * it is made, and tests/unit/test_cache.c holds golden names.
  */
 
 #ifndef CSA_CACHE_KEY_H

@@ -52,11 +52,11 @@ struct csa_kv_ops {
 	int	(*del)(struct csa_kv *, const char *key);
 	/*
 	 * As get and set of each, in as few round trips as there are servers
-	 * and hundreds of keys for each of them.  found is told of key[i] at most
-	 * once, borrows val only to the others' end, and must not use the kv;
-	 * two keys may be equal.  Both return for how many the store failed, or
-	 * which it does not take: of those it is not known whether they are
-	 * there, or were stored.
+	 * and hundreds of keys for each of them.  found is told of key[i] at
+	 * most once, borrows val only to the others' end, and must not use the
+	 * kv; two keys may be equal.  Both return for how many the store
+	 * failed, or which it does not take: of those it is not known whether
+	 * they are there, or were stored.
 	 */
 	size_t	(*get_many)(struct csa_kv *, const char *const *key, size_t n,
 		    void (*found)(void *arg, size_t i, const void *val,
@@ -82,11 +82,12 @@ bool	csa_kv_key_good(const char *key);
  * share the keys by consistent hashing.  Opening never waits.  NULL with err
  * (source memcached) where servers cannot be understood.
  *
- * An operation that waits for the network ends within timeout_ms; of a handle that
- * is no pool's, a server that sends its reply in drops can hold one up for longer,
- * and of any handle the resolver of a host's name.  After three failures in a row a
- * server is left alone for five seconds, in which everything for it is -1 at once;
- * then one operation tries again, while others are still refused.
+ * An operation that waits for the network ends within timeout_ms; of a handle
+ * that is no pool's, a server that sends its reply in drops can hold one up for
+ * longer, and of any handle the resolver of a host's name.  After three
+ * failures in a row a server is left alone for five seconds, in which
+ * everything for it is -1 at once; then one operation tries again, while others
+ * are still refused.
  */
 struct csa_kv	*csa_kv_memcached_open(const char *servers, long timeout_ms,
 		    struct csa_err *);

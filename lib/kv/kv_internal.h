@@ -38,7 +38,7 @@ struct csa_kv_farm {
 
 /* NULL with err where servers cannot be understood. */
 struct csa_kv_farm *csa_kv_farm_new(const char *servers, struct csa_err *);
-void	csa_kv_farm_free(struct csa_kv_farm *);		/* NULL: nothing to do */
+void	csa_kv_farm_free(struct csa_kv_farm *);	/* NULL: nothing to do */
 
 /*
  * May an operation begin?  *probe is set for the one that tries again, while
@@ -51,6 +51,14 @@ void	csa_kv_far_failed(struct csa_kv_far *, bool probe, const char *what,
 /* It answers, but will not have this: in the log now and then. */
 void	csa_kv_far_refused(struct csa_kv_far *, const char *what,
 	    const char *why);
+
+/* ---- kv_ring.c: whose a key is ---- */
+
+/* NULL: libmemcached takes none of such names. */
+struct csa_kv_ring *csa_kv_ring_new(const struct csa_kv_farm *);
+void	csa_kv_ring_free(struct csa_kv_ring *);	/* NULL: nothing to do */
+/* The number of its server. */
+unsigned csa_kv_ring_find(const struct csa_kv_ring *, const char *key);
 
 /* ---- kv_warden.c: no operation takes longer than it may ---- */
 
@@ -69,8 +77,9 @@ void	csa_kv_watch_fini(struct csa_kv_watch *);
 void	csa_kv_watch_begin(struct csa_kv_watch *, int64_t due);
 void	csa_kv_watch_end(struct csa_kv_watch *);
 /*
- * *limit is what the library waits at a time for what comes next; set to ms, and
- * by the warden to 0 when the operation is late.  False: it is late already.
+ * *limit is what the library waits at a time for what comes next; set to ms,
+ * and by the warden to 0 when the operation is late.  False: it is late
+ * already.
  */
 bool	csa_kv_watch_on(struct csa_kv_watch *, int32_t *limit, int32_t ms);
 
@@ -80,7 +89,7 @@ void	csa_kv_warden_free(struct csa_kv_warden *);
 /* Watch it, from before its first operation on, for as long as it runs. */
 void	csa_kv_warden_add(struct csa_kv_warden *, struct csa_kv_watch *);
 
-/* ---- kv_server.c: one server by libmemcached, for one thread at a time ---- */
+/* ---- kv_server.c: one server by libmemcached, for one thread ---- */
 
 struct csa_kv_server;
 
@@ -100,8 +109,8 @@ typedef void csa_kv_found(void *arg, struct csa_kv_wanted *, const void *val,
 	    size_t len);
 
 /* At most CSA_KV_GROUP.  0, or -1 when it failed; some may be found even so. */
-int	csa_kv_server_get(struct csa_kv_server *, struct csa_kv_wanted *, size_t n,
-	    csa_kv_found *, void *arg);
+int	csa_kv_server_get(struct csa_kv_server *, struct csa_kv_wanted *,
+	    size_t n, csa_kv_found *, void *arg);
 /* As the op of their names. */
 int	csa_kv_server_set(struct csa_kv_server *, const struct csa_kv_item *);
 int	csa_kv_server_add(struct csa_kv_server *, const struct csa_kv_item *);

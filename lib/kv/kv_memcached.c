@@ -3,37 +3,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <libmemcached/memcached.h>
-
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/kv/kv_internal.h"
 
 /*
- * Each server has a libmemcached of its own, so that what is wrong with one does
- * not touch the others; which one a key belongs to another one says, that knows
- * them all and talks to none.
+ * Each server has a libmemcached of its own, so that what is wrong with one
+ * does not touch the others; kv_ring.c says which of them a key belongs to.
  */
 struct kv_memcached {
 	struct csa_kv		 kv;		/* first: a csa_kv * is also ours */
 	struct csa_kv_farm	*farm;
 	bool			 owns_farm;
-	memcached_st		*ring;		/* NULL: there is only one */
+	struct csa_kv_ring	*ring;
 	struct csa_kv_server	*server[CSA_KV_SERVERS];
 	struct csa_kv_watch	 watch;
 	int64_t			 timeout_ms;
 };
 
-static unsigned
+static struct csa_kv_server *
 server_of(const struct kv_memcached *m, const char *key)
 {
-	uint32_t	 at;
-
-	if (m->ring == NULL)
-		return 0;
-	at = memcached_generate_hash(m->ring, key, strlen(key));
-	CSA_MUST(at < m->farm->n);
-	return at;
+	return m->server[csa_kv_ring_find(m->ring, key)];
 }
 
 static void
@@ -80,8 +71,7 @@ mc_get(struct csa_kv *kv, const char *key, void **val, size_t *len)
 	if (!csa_kv_key_good(key))
 		return -1;
 	begin(m);
-	rc = csa_kv_server_get(m->server[server_of(m, key)], &w, 1, keep,
-	    &got);
+	rc = csa_kv_server_get(server_of(m, key), &w, 1, keep, &got);
 	end(m);
 	if (rc == -1) {
 		/* What has gone wrong behind it may have begun within it. */
@@ -106,7 +96,7 @@ store(struct csa_kv *kv, storer *put, const char *key, const void *val,
 	if (!csa_kv_key_good(key) || len > CSA_KV_VALMAX)
 		return -1;
 	begin(m);
-	rc = put(m->server[server_of(m, key)], &item);
+	rc = put(server_of(m, key), &item);
 	end(m);
 	return rc;
 }
@@ -134,7 +124,7 @@ mc_del(struct csa_kv *kv, const char *key)
 	if (!csa_kv_key_good(key))
 		return -1;
 	begin(m);
-	rc = csa_kv_server_del(m->server[server_of(m, key)], key);
+	rc = csa_kv_server_del(server_of(m, key), key);
 	end(m);
 	return rc;
 }
@@ -231,7 +221,7 @@ mc_get_many(struct csa_kv *kv, const char *const *key, size_t n,
 	for (size_t i = 0; i < n; i++)
 		if (csa_kv_key_good(key[i]))
 			place[good++] = (struct place){ key[i], i,
-			    server_of(m, key[i]) };
+			    csa_kv_ring_find(m->ring, key[i]) };
 	lost = n - good;
 	if (good > 0)
 		qsort(place, good, sizeof(*place), by_server);
@@ -282,7 +272,7 @@ mc_set_many(struct csa_kv *kv, const struct csa_kv_item *item, size_t n)
 		of[i] = CSA_KV_SERVERS;
 		if (csa_kv_key_good(item[i].key) &&
 		    item[i].len <= CSA_KV_VALMAX)
-			of[i] = server_of(m, item[i].key);
+			of[i] = csa_kv_ring_find(m->ring, item[i].key);
 		else
 			lost++;
 	}
@@ -320,8 +310,7 @@ mc_close(struct csa_kv *kv)
 
 	for (unsigned s = 0; s < m->farm->n; s++)
 		csa_kv_server_free(m->server[s]);
-	if (m->ring != NULL)
-		memcached_free(m->ring);
+	csa_kv_ring_free(m->ring);
 	if (m->owns_farm)
 		csa_kv_farm_free(m->farm);
 	csa_kv_watch_fini(&m->watch);
@@ -342,28 +331,6 @@ static const struct csa_kv_ops	 mc_ops = {
 
 /* ---- opening ---- */
 
-/* Consistent hashing, which other clients with this list do alike. */
-static memcached_st *
-make_ring(const struct csa_kv_farm *farm)
-{
-	memcached_st		*ring = memcached_create(NULL);
-	memcached_return_t	 rc;
-
-	CSA_MUST(ring != NULL);
-	rc = memcached_behavior_set(ring, MEMCACHED_BEHAVIOR_KETAMA, 1);
-	for (unsigned i = 0; rc == MEMCACHED_SUCCESS && i < farm->n; i++) {
-		const struct csa_kv_far	*far = &farm->far[i];
-
-		rc = far->port == 0 ?
-		    memcached_server_add_unix_socket(ring, far->host) :
-		    memcached_server_add(ring, far->host, far->port);
-	}
-	if (rc == MEMCACHED_SUCCESS)
-		return ring;
-	memcached_free(ring);
-	return NULL;
-}
-
 struct csa_kv *
 csa_kv_memcached_of(struct csa_kv_farm *farm, struct csa_kv_warden *warden,
     long timeout_ms, struct csa_err *err)
@@ -380,11 +347,7 @@ csa_kv_memcached_of(struct csa_kv_farm *farm, struct csa_kv_warden *warden,
 		    timeout_ms);
 		good = good && m->server[s] != NULL;
 	}
-	if (farm->n > 1) {
-		m->ring = good ? make_ring(farm) : NULL;
-		good = m->ring != NULL;
-	}
-	if (good) {
+	if (good && (m->ring = csa_kv_ring_new(farm)) != NULL) {
 		if (warden != NULL)
 			csa_kv_warden_add(warden, &m->watch);
 		return &m->kv;

@@ -15,7 +15,7 @@ struct csa_kv_pool {
 	struct csa_kv_warden	*warden;	/* NULL: there can be none */
 	long			 timeout_ms;
 	pthread_mutex_t		 lock;		/* over what follows */
-	struct csa_kv		**idle;		/* a stack, the warmest on top */
+	struct csa_kv		**idle;		/* a stack: warmest on top */
 	size_t			 nidle, room;
 };
 

@@ -3,9 +3,9 @@
  *
  * A handle belongs to who took it until it is given back.  As many are open as
  * were ever in use at once; none before the first is taken, so that a pool may
- * be made before threads and after fork.  All handles know together which servers
- * do not answer, and a thread sees to it that none of their operations takes
- * longer than it may.
+ * be made before threads and after fork.  All handles know together which
+ * servers do not answer, and a thread sees to it that none of their operations
+ * takes longer than it may.
  */
 
 #ifndef CSA_KV_KV_POOL_H
@@ -19,8 +19,8 @@
 struct csa_kv_pool;
 
 /*
- * Of memcached, as csa_kv_memcached_open.  NULL with err where servers cannot be
- * understood.
+ * Of memcached, as csa_kv_memcached_open.  NULL with err where servers cannot
+ * be understood.
  */
 struct csa_kv_pool *csa_kv_pool_new(const char *servers, long timeout_ms,
 		    struct csa_err *);
@@ -34,7 +34,7 @@ struct csa_kv	*csa_kv_take(struct csa_kv_pool *);
 void	csa_kv_give(struct csa_kv_pool *, struct csa_kv *);
 
 /*
- * Is the i-th server left alone at the moment?  1 with its name, borrowed; or 0:
+ * Is the i-th server left alone at the moment? 1 with its name, borrowed; or 0:
  * there are not so many.
  */
 int	csa_kv_pool_state(struct csa_kv_pool *, size_t i, const char **name,

@@ -2,18 +2,19 @@
  * One server through libmemcached, by the binary protocol, of which it is known
  * (1.1.4):
  *
- * - Values are read by asking for many even where it is one: only so can they be
- *   read into a result of ours.  The length of a reply's key is believed, up to
- *   64 KiB, and copied into 251 bytes; behind ours there is room for it.
- * - A reply belongs to whose key it bears.  The library does not look, so a reply
- *   too many would be the next one's.  One without a key that was asked for, or a
- *   key for the second time: the connection is closed.
+ * - Values are read by asking for many even where it is one: only so can they
+ *   be read into a result of ours.  The length of a reply's key is believed, up
+ *   to 64 KiB, and copied into 251 bytes; behind ours there is room for it.
+ * - A reply belongs to whose key it bears.  The library does not look, so a
+ *   reply too many would be the next one's.  One without a key that was asked
+ *   for, or a key for the second time: the connection is closed.
  * - Whatever goes wrong the connection is closed, since the library may leave
- *   what comes too late for the next one to read; and it would refuse to connect
- *   for a second or two otherwise.
- * - Many values are put with buffer_requests: 8 KiB at a time, all of them before
- *   the first reply is read.  The replies come in the order of the values.  The
- *   library throws away replies of what it buffers above two watermarks.
+ *   what comes too late for the next one to read; and it would refuse to
+ *   connect for a second or two otherwise.
+ * - Many values are put with buffer_requests: 8 KiB at a time, all of them
+ *   before the first reply is read.  The replies come in the order of the
+ *   values.  The library throws away replies of what it buffers above two
+ *   watermarks.
  */
 
 #include "config.h"

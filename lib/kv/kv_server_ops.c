@@ -154,7 +154,8 @@ csa_kv_server_set(struct csa_kv_server *s, const struct csa_kv_item *item)
 	if (!csa_kv_trial_begin(s, &t))
 		return -1;
 	rc = put(s, memcached_set, item);
-	if (rc != MEMCACHED_SUCCESS && !is_refusal(rc) && csa_kv_trial_again(s, &t))
+	if (rc != MEMCACHED_SUCCESS && !is_refusal(rc) &&
+	    csa_kv_trial_again(s, &t))
 		rc = put(s, memcached_set, item);
 	return stored(s, &t, "set", rc) == 0 ? 0 : -1;
 }
@@ -180,7 +181,8 @@ csa_kv_server_del(struct csa_kv_server *s, const char *key)
 		return -1;
 	rc = memcached_delete(s->mc, key, strlen(key), 0);
 	if (rc != MEMCACHED_SUCCESS && rc != MEMCACHED_NOTFOUND)
-		return csa_kv_trial_failed(s, &t, "delete", csa_kv_error(s, rc));
+		return csa_kv_trial_failed(s, &t, "delete",
+		    csa_kv_error(s, rc));
 	csa_kv_trial_worked(s);
 	return rc == MEMCACHED_SUCCESS;
 }
@@ -242,7 +244,8 @@ csa_kv_server_set_many(struct csa_kv_server *s,
 	rc = send_all(s, item, n);
 	if (rc == MEMCACHED_SUCCESS)
 		rc = take_all(s, n, &nstored);
-	if (rc != MEMCACHED_SUCCESS && nstored == 0 && csa_kv_trial_again(s, &t)) {
+	if (rc != MEMCACHED_SUCCESS && nstored == 0 &&
+	    csa_kv_trial_again(s, &t)) {
 		rc = send_all(s, item, n);
 		if (rc == MEMCACHED_SUCCESS)
 			rc = take_all(s, n, &nstored);

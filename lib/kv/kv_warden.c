@@ -1,12 +1,13 @@
 /*
  * The library's limit is for each wait: a server that sends its reply in drops
  * holds an operation up for as long as it likes, and nobody can get at the
- * socket.  So a thread looks after the operations, and takes the limit away from
- * one that is late: its next wait is its last.
+ * socket.  So a thread looks after the operations, and takes the limit away
+ * from one that is late: its next wait is its last.
  *
- * It costs an operation no system call.  The thread sleeps until the earliest one
- * in progress is due, or as long as one may take, since what begins meanwhile is
- * not due before; when nothing has happened for a while, until it is called.
+ * It costs an operation no system call.  The thread sleeps until the earliest
+ * one in progress is due, or as long as one may take, since what begins
+ * meanwhile is not due before; when nothing has happened for a while, until it
+ * is called.
  */
 
 #include "config.h"
