@@ -70,21 +70,18 @@ sum(const char *page, const char *name, const char *label)
 	return v;
 }
 
+#define CALL	"chatsphere_upstream_request_duration_seconds"
+
 /* What a call of that kind to a provider has taken on average, in seconds. */
 static double
 call_takes(const char *page, const char *operation)
 {
-	static const char	 name[] =
-				    "chatsphere_upstream_request_duration_seconds";
-	char			 label[40], full[80];
-	double			 n;
+	char	 label[40];
+	double	 n;
 
 	snprintf(label, sizeof(label), "operation=\"%s\"", operation);
-	snprintf(full, sizeof(full), "%s_count", name);
-	if ((n = sum(page, full, label)) <= 0)
-		return 0;
-	snprintf(full, sizeof(full), "%s_sum", name);
-	return sum(page, full, label) / n;
+	n = sum(page, CALL "_count", label);
+	return n > 0 ? sum(page, CALL "_sum", label) / n : 0;
 }
 
 /* ---- the table ---- */

@@ -60,7 +60,7 @@ struct search {
 	struct csa_vec_query	*query;
 	bool			 no_text;	/* full text failed: why */
 	struct csa_err		 why;
-	struct csa_ids		 elsewhere;	/* the store has none of these */
+	struct csa_ids		 elsewhere;	/* not in the store */
 };
 
 /*

@@ -7,14 +7,10 @@
 #include <check.h>
 #include <ftw.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
@@ -22,12 +18,11 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/cache/cache.h"
-#include "lib/config/config.h"
-#include "lib/kv/kv_pool.h"
 #include "lib/metrics/metrics.h"
 #include "lib/provider/provider_script.h"
 #include "lib/rag/retrieve_cache.h"
 #include "lib/vector/vector_script.h"
+#include "tests/unit/cache_fixture.h"
 
 static struct csa_arena	*arena;
 
@@ -435,10 +430,8 @@ END_TEST
 
 /* ---- with a store and a memcached ---- */
 
-static char			 dir[64], socket_[96];
-static pid_t			 memcached;
-static struct csa_config	*config;
-static struct csa_kv_pool	*pool;
+static char			 dir[64];
+static struct host		 host;
 static struct csa_store		*store;
 static struct csa_rag		 rag;
 static struct csa_ctx		 ctx;
@@ -448,65 +441,22 @@ static struct csa_vectors_script index_script;
 static const struct csa_scope	 one = { "", "one" }, other = { "t", "one" };
 
 static void
-start_memcached(void)
-{
-	struct timespec	 nap = { 0, 10000000 };
-	struct csa_kv	*kv;
-	int		 rc = -1;
-
-	if ((memcached = fork()) == 0) {
-		if (freopen("/dev/null", "w", stderr) == NULL)
-			_exit(126);
-		execlp("memcached", "memcached", "-s", socket_, "-t", "1",
-		    "-m", "16", getuid() == 0 ? "-u" : NULL, "root", NULL);
-		_exit(127);
-	}
-	ck_assert_int_ne(memcached, -1);
-	for (int i = 0; i < 300 && rc == -1; i++) {
-		nanosleep(&nap, NULL);
-		kv = csa_kv_memcached_open(socket_, 1000, &err);
-		ck_assert_ptr_nonnull(kv);
-		rc = kv->ops->ping(kv);
-		kv->ops->close(kv);
-	}
-	ck_assert_msg(rc == 0, "memcached does not answer");
-}
-
-static void
-stop_memcached(void)
-{
-	if (memcached > 0) {
-		kill(memcached, SIGKILL);
-		waitpid(memcached, NULL, 0);
-	}
-	memcached = 0;
-}
-
-static void
 service_setup(void)
 {
-	FILE	*unread = fopen("/dev/null", "w");
-
 	setup();
+	mc_start();
+	host_open(&host, true);
 	snprintf(dir, sizeof(dir), "/tmp/csa-found-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
-	snprintf(socket_, sizeof(socket_), "%s/mc", dir);
-	start_memcached();
 	ck_assert_int_eq(csa_metrics_open(NULL, &err), 0);
-	config = csa_config_load(NULL, unread);
-	fclose(unread);
-	ck_assert_ptr_nonnull(config);
-	pool = csa_kv_pool_new(socket_, 1000, &err);
-	ck_assert_ptr_nonnull(pool);
 	store = csa_store_sqlite_open(dir, 2, &err);
 	ck_assert_ptr_nonnull(store);
 	index_script = (struct csa_vectors_script){ .remote = true };
 	rag = (struct csa_rag){ .store = store, .text_weight = .6,
-	    .cache = csa_cache_new(pool, config), .retrieval_ttl = 600,
-	    .may_degrade = true };
+	    .cache = host.cache, .retrieval_ttl = 600, .may_degrade = true };
 	memset(&ctx, 0, sizeof(ctx));
 	ctx.arena = arena;
-	ctx.deadline = csa_now_ms() + 60000;
+	ctx.deadline = csa_now_ms() + patience(60000);
 }
 
 static int
@@ -525,12 +475,10 @@ service_teardown(void)
 		rag.embedder->ops->close(rag.embedder);
 	if (rag.vectors != NULL)
 		rag.vectors->ops->close(rag.vectors);
-	csa_cache_free(rag.cache);
+	host_close(&host);
 	store->ops->close(store);
-	csa_kv_pool_free(pool);
-	csa_config_free(config);
 	csa_metrics_close();
-	stop_memcached();
+	mc_stop();
 	(void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	teardown();
 }
@@ -722,11 +670,14 @@ END_TEST
 START_TEST(without_memcached_it_is_searched)
 {
 	struct csa_generation	 g;
-	struct csa_cache	*cache = rag.cache;
 
+	host_close(&host);
+	mc_config.memcached_timeout_ms = 50;
+	host_open(&host, true);
+	rag.cache = host.cache;
 	put(&one, "d", "the plum is red");
 	ask(&one, "plum?", 5);
-	stop_memcached();
+	mc_hang(true);
 	for (int i = 0; i < 5; i++) {
 		ask(&one, "plum?", 5);
 		assert_found(false, "the plum is red");
@@ -741,7 +692,7 @@ START_TEST(without_memcached_it_is_searched)
 	rag.cache = NULL;
 	ask(&one, "plum?", 5);
 	assert_found(false, "the plum is green");
-	rag.cache = cache;
+	mc_hang(false);
 }
 END_TEST
 
