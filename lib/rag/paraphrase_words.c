@@ -81,8 +81,8 @@ csa_word_is(enum csa_language language, enum csa_word_role role,
 enum csa_word_role
 csa_word_role_of(enum csa_language language, const struct csa_word *w)
 {
-	/* WHO asks nobody, and US is not us. */
-	if (w->acronym)
+	/* WHO asks nobody, US is not us, and A may be a name. */
+	if (w->acronym || (w->capital && w->n == 1 && w->low[0] != 'i'))
 		return CSA_WORD_CONTENT;
 	for (size_t i = 0; i < CSA_NITEMS(rows); i++)
 		if (rows[i].language == language &&
@@ -131,8 +131,7 @@ csa_words_language(const struct csa_word *w, size_t n)
 			best = l;
 	}
 	/* One known word among many is a chance. */
-	if (best == tie || (count[best] < 2 && count[best] * 4 < n) ||
-	    count[best] == 0)
+	if (best == tie || count[best] == 0 || (count[best] < 2 && n > 4))
 		return CSA_LANGUAGE_NONE;
 	return (enum csa_language)best;
 }
