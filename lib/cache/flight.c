@@ -135,7 +135,9 @@ csa_flight_board(struct csa_cache *c, struct csa_ctx *ctx,
 	f->plane = csa_plane_join(c, &flight);
 	f->losses = f->plane->losses;
 	f->patience = PATIENCE;
-	if ((first = f->plane->captain == NULL))
+	/* Whom others of this process have followed, a look will tell. */
+	first = f->plane->captain == NULL && !f->plane->lease.known;
+	if (first)
 		f->plane->captain = f;
 	unlock(f);
 	if (first)
@@ -275,7 +277,7 @@ report(struct csa_flight *f, enum csa_lease_news news,
 	lock(f);
 	if (news == CSA_LEASE_LANDED)
 		csa_plane_land(p, look->data.data, look->data.len);
-	else if (news != CSA_LEASE_THEIRS || look->lost)
+	else if (look->lost)
 		csa_plane_lost(p);
 	if (news == CSA_LEASE_THEIRS)
 		csa_plane_tell(p, look->data.data, look->data.len);

@@ -60,7 +60,7 @@ enum csa_lease_news {
 
 struct csa_lease_look {
 	struct csa_cached	 data;	/* told so far, or landed; till the next */
-	bool			 lost;	/* who led before does not any more */
+	bool			 lost;	/* whom we knew does not lead any more */
 };
 
 void	csa_lease_init(struct csa_lease *, struct csa_cache *,

@@ -2,10 +2,14 @@
  * A flight as memcached has it, so that processes find each other.
  *
  * One item says who leads and what there is so far.  It is made by `add`, which
- * only one can win, set anew while the leader waits, and deleted at the end.  The
- * value stands in another item, under the leader's name: a follower who sees the
- * first one gone, or another leader's, knows where to look, and the next flight
- * disturbs nothing.  It is there before the first one goes.
+ * only one can win, set anew while the leader waits, and deleted once it has
+ * landed.  The value stands in another item, under the leader's name: a follower
+ * who sees the first one gone, or another leader's, knows where to look, and the
+ * next flight disturbs nothing.  It is there before the first one goes.
+ *
+ * Who takes a lost leader's place adds an item under the lost one's name, which
+ * says who the heir is; again only one can.  So a follower that looked away while
+ * the heir did all of its work still finds what it has landed.
  *
  * memcached cannot compare and set here, so between a look and a set somebody may
  * have come in between: two lead then, for a moment's worth of bad luck, which
@@ -22,20 +26,22 @@
 #include "lib/cache/value.h"
 
 #define LANDED_S	3	/* followers look every 50 ms */
-#define TAKEOVER_S	10	/* longer than the dead one's lease */
+#define HEIR_S		10	/* longer than the lost one's lease */
+#define HEIRS		4	/* one after the other, while nobody looked */
 #define BAFFLED		3	/* looks */
 
 /*
- * Both items, numbers little end first:
- *	 0  what: 1 leads, 2 landed, 3 too large to be had here; and 7 zeros
+ * All three items, numbers little end first:
+ *	 0  what: 1 leads, 2 landed, 3 too large to be had here, 4 gave up; and
+ *	    7 zeros
  *	 8  host, start time and process number, eight bytes each
- *	32  the leader's name
+ *	32  the leader's name; the heir's
  *	48  what was told, or the value
  */
 #define HEAD		48
 #define NOTE_MAX	(CSA_VALUE_MAX - HEAD)
 
-enum what { LEADS = 1, LANDED, LARGE };
+enum what { LEADS = 1, LANDED, LARGE, GAVE_UP };
 
 struct note {
 	enum what	 what;
@@ -84,7 +90,7 @@ note_read(const struct csa_cached *c, struct note *note)
 	const uint8_t	*p = c->data;
 	uint64_t	 pid;
 
-	if (c->len < HEAD || p[0] < LEADS || p[0] > LARGE)
+	if (c->len < HEAD || p[0] < LEADS || p[0] > GAVE_UP)
 		return false;
 	note->what = (enum what)p[0];
 	note->peer.host = get64(p + 8);
@@ -137,16 +143,17 @@ unbound(struct csa_lease *l, const struct csa_ctx *ctx)
 	return mine;
 }
 
-/* The key of what belongs to one leader. */
+/* The key of what belongs to one leader: "landed", "heir". */
 static void
-key_of(const struct csa_lease *l, const char *what, struct csa_cache_key *key)
+key_of(const struct csa_lease *l, const uint8_t *name, const char *what,
+    struct csa_cache_key *key)
 {
 	struct csa_buf	 b;
 
 	csa_key_begin(&b, CSA_CACHE_FLIGHT);
 	csa_key_str(&b, what);
 	csa_key_bytes(&b, l->key.digest.b, sizeof(l->key.digest.b));
-	csa_key_bytes(&b, l->name, sizeof(l->name));
+	csa_key_bytes(&b, name, CSA_LEASE_NAME);
 	csa_key_end(&b, CSA_CACHE_FLIGHT, key);
 }
 
@@ -163,6 +170,22 @@ write_lease(struct csa_lease *l, struct csa_ctx *ctx, bool only_new,
 	    csa_cache_claim(l->cache, ctx, &l->key, b.data, b.len,
 	    CSA_LEASE_S) :
 	    csa_cache_keep(l->cache, ctx, &l->key, b.data, b.len, CSA_LEASE_S);
+	csa_buf_fini(&b);
+	return rc;
+}
+
+/* Say who takes the place of a leader: 0, 1 where somebody has already, -1. */
+static int
+write_heir(struct csa_lease *l, struct csa_ctx *mine, const uint8_t *of)
+{
+	struct csa_cache_key	 key;
+	struct csa_buf		 b;
+	int			 rc;
+
+	key_of(l, of, "heir", &key);
+	note_write(l, LEADS, NULL, 0, &b);
+	rc = b.failed ? -1 :
+	    csa_cache_claim(l->cache, mine, &key, b.data, b.len, HEIR_S);
 	csa_buf_fini(&b);
 	return rc;
 }
@@ -201,7 +224,7 @@ csa_lease_take(struct csa_lease *l, struct csa_ctx *ctx)
 	return take(l, ctx, ctx);
 }
 
-/* What has become of the leader we knew; THEIRS: it did not land. */
+/* What there is under the name that we know: THEIRS, as it did not land. */
 static enum csa_lease_news
 landing(struct csa_lease *l, struct csa_ctx *mine, struct csa_lease_look *look)
 {
@@ -210,39 +233,65 @@ landing(struct csa_lease *l, struct csa_ctx *mine, struct csa_lease_look *look)
 	struct note		 note;
 	int			 rc;
 
-	if (!l->known)
-		return CSA_LEASE_THEIRS;
-	key_of(l, "landed", &key);
+	key_of(l, l->name, "landed", &key);
 	rc = csa_cache_look(l->cache, mine, &key, &c);
 	if (rc == 1 && note_read(&c, &note) && note.what != LEADS) {
 		look->data.data = note.data;
 		look->data.len = note.n;
 		return note.what == LANDED ? CSA_LEASE_LANDED : CSA_LEASE_LARGE;
 	}
-	look->lost = true;
 	return rc == -1 ? CSA_LEASE_AWAY : CSA_LEASE_THEIRS;
 }
 
 /*
- * Its leader is dead and did not land.  Of all who see that, one may set the
- * lease: who adds an item under the dead one's name.
+ * The leader we know does not lead any more.  Has it landed, or an heir, up to
+ * the one who leads now (NULL: nobody)?  THEIRS: not.
  */
 static enum csa_lease_news
-take_over(struct csa_lease *l, struct csa_ctx *ctx, struct csa_ctx *mine)
+fate(struct csa_lease *l, struct csa_ctx *mine, const uint8_t *now,
+    struct csa_lease_look *look)
 {
-	int64_t			 began = csa_now_ns();
+	enum csa_lease_news	 news;
 	struct csa_cache_key	 key;
+	struct csa_cached	 c;
+	struct note		 note;
 	int			 rc;
 
-	key_of(l, "takeover", &key);
-	rc = csa_cache_claim(l->cache, mine, &key, "", 0, TAKEOVER_S);
-	if (rc != 0)
-		return rc == 1 ? CSA_LEASE_THEIRS : CSA_LEASE_AWAY;
+	for (int i = 0; i < HEIRS; i++) {
+		if ((news = landing(l, mine, look)) != CSA_LEASE_THEIRS)
+			return news;
+		look->lost = true;
+		key_of(l, l->name, "heir", &key);
+		rc = csa_cache_look(l->cache, mine, &key, &c);
+		if (rc == -1)
+			return CSA_LEASE_AWAY;
+		if (rc == 0 || !note_read(&c, &note))
+			break;
+		memcpy(l->name, note.name, sizeof(l->name));
+		if (now != NULL && memcmp(now, l->name, sizeof(l->name)) == 0)
+			break;
+	}
+	return CSA_LEASE_THEIRS;
+}
+
+/* The leader we know is dead and did not land, or gave up: be its heir. */
+static enum csa_lease_news
+inherit(struct csa_lease *l, struct csa_ctx *ctx, struct csa_ctx *mine)
+{
+	int64_t	 began = csa_now_ns();
+	uint8_t	 of[CSA_LEASE_NAME];
+	int	 rc;
+
+	memcpy(of, l->name, sizeof(of));
 	csa_random(l->name, sizeof(l->name));
-	if (write_lease(l, mine, false, NULL, 0) == -1)
-		return CSA_LEASE_AWAY;
-	now_ours(l, ctx, began);
-	return CSA_LEASE_OURS;
+	rc = write_heir(l, mine, of);
+	if (rc == 0 && write_lease(l, mine, false, NULL, 0) == 0) {
+		now_ours(l, ctx, began);
+		return CSA_LEASE_OURS;
+	}
+	/* Somebody else is; it will be seen. */
+	memcpy(l->name, of, sizeof(of));
+	return rc == 1 ? CSA_LEASE_THEIRS : CSA_LEASE_AWAY;
 }
 
 /* There is no lease, or none that can be read. */
@@ -250,11 +299,18 @@ static enum csa_lease_news
 no_lease(struct csa_lease *l, struct csa_ctx *ctx, struct csa_ctx *mine,
     struct csa_lease_look *look)
 {
-	enum csa_lease_news	 news = landing(l, mine, look);
+	enum csa_lease_news	 news = CSA_LEASE_THEIRS;
+	uint8_t			 of[CSA_LEASE_NAME];
+	bool			 known = l->known;
 
+	if (known)
+		news = fate(l, mine, NULL, look);
 	if (news != CSA_LEASE_THEIRS)
 		return news;
+	memcpy(of, l->name, sizeof(of));
 	news = take(l, ctx, mine);
+	if (news == CSA_LEASE_OURS && known)
+		(void)write_heir(l, mine, of);
 	if (news != CSA_LEASE_THEIRS || ++l->baffled < BAFFLED)
 		return news;
 	/* Something is there, for as long as it likes: out with it. */
@@ -267,24 +323,25 @@ some_lease(struct csa_lease *l, struct csa_ctx *ctx, struct csa_ctx *mine,
     const struct note *note, struct csa_lease_look *look)
 {
 	enum csa_lease_news	 news;
+	bool			 dead;
 
 	l->baffled = 0;
 	if (l->known && memcmp(l->name, note->name, sizeof(l->name)) != 0 &&
-	    (news = landing(l, mine, look)) != CSA_LEASE_THEIRS)
+	    (news = fate(l, mine, note->name, look)) != CSA_LEASE_THEIRS)
 		return news;
 	memcpy(l->name, note->name, sizeof(l->name));
 	l->known = true;
-	look->data.data = note->data;
-	look->data.len = note->n;
-	if (!csa_peer_dead(&l->self, &note->peer))
+	dead = csa_peer_dead(&l->self, &note->peer);
+	if (note->what == LEADS && !dead) {
+		look->data.data = note->data;
+		look->data.len = note->n;
 		return CSA_LEASE_THEIRS;
+	}
 	/* It may have died right after landing. */
-	if ((news = landing(l, mine, look)) != CSA_LEASE_THEIRS)
+	if (dead && (news = landing(l, mine, look)) != CSA_LEASE_THEIRS)
 		return news;
-	look->data.len = 0;
-	news = take_over(l, ctx, mine);
-	/* Where somebody else is about to lead, that will be seen. */
-	look->lost = news != CSA_LEASE_THEIRS;
+	news = inherit(l, ctx, mine);
+	look->lost |= news == CSA_LEASE_OURS;
 	return news;
 }
 
@@ -294,6 +351,7 @@ csa_lease_look(struct csa_lease *l, struct csa_ctx *ctx,
 {
 	struct csa_ctx		 mine = unbound(l, ctx);
 	int64_t			 began = csa_now_ns();
+	bool			 known = l->known;
 	struct csa_cached	 c;
 	struct note		 note;
 	enum csa_lease_news	 news;
@@ -304,10 +362,15 @@ csa_lease_look(struct csa_lease *l, struct csa_ctx *ctx,
 	rc = csa_cache_look(l->cache, &mine, &l->key, &c);
 	if (rc == -1)
 		news = CSA_LEASE_AWAY;
-	else if (rc == 1 && note_read(&c, &note) && note.what == LEADS)
+	else if (rc == 1 && note_read(&c, &note) &&
+	    (note.what == LEADS || note.what == GAVE_UP))
 		news = some_lease(l, ctx, &mine, &note, look);
 	else
 		news = no_lease(l, ctx, &mine, look);
+	/* Of whom nothing was known, nobody was lost. */
+	if (news == CSA_LEASE_AWAY || news == CSA_LEASE_LARGE)
+		look->lost = true;
+	look->lost &= known;
 	/* What failed was no waiting that somebody had to do anyway. */
 	if (news == CSA_LEASE_AWAY)
 		charge(ctx, csa_now_ns() - began);
@@ -360,7 +423,7 @@ write_landing(struct csa_lease *l, struct csa_ctx *mine, enum what what,
 	struct csa_buf		 b;
 	int			 rc;
 
-	key_of(l, "landed", &key);
+	key_of(l, l->name, "landed", &key);
 	note_write(l, what, value, n, &b);
 	rc = b.failed ? -1 :
 	    csa_cache_keep(l->cache, mine, &key, b.data, b.len, LANDED_S);
@@ -384,6 +447,19 @@ land(struct csa_lease *l, struct csa_ctx *mine, const void *value, size_t n)
 	return write_landing(l, mine, LARGE, NULL, 0);
 }
 
+/* What is left under the lease's key where it did not land. */
+static void
+give_up(struct csa_lease *l, struct csa_ctx *mine)
+{
+	struct csa_buf	 b;
+
+	note_write(l, GAVE_UP, NULL, 0, &b);
+	if (!b.failed)
+		(void)csa_cache_keep(l->cache, mine, &l->key, b.data, b.len,
+		    LANDED_S);
+	csa_buf_fini(&b);
+}
+
 void
 csa_lease_end(struct csa_lease *l, struct csa_ctx *ctx, const void *value,
     size_t n)
@@ -396,9 +472,15 @@ csa_lease_end(struct csa_lease *l, struct csa_ctx *ctx, const void *value,
 	/* Those who took us for lost wait for somebody else by now. */
 	if (!l->ours)
 		return;
-	if ((value == NULL || land(l, &mine, value, n) == 0) &&
-	    is_ours(l, &mine) == 1)
+	if (value != NULL && land(l, &mine, value, n) == -1)
+		goto out;
+	if (is_ours(l, &mine) != 1)
+		goto out;
+	if (value != NULL)
 		(void)csa_cache_drop(l->cache, &mine, &l->key);
+	else
+		give_up(l, &mine);
+out:
 	l->ours = false;
 	charge(ctx, csa_now_ns() - began);
 }

@@ -306,7 +306,8 @@ csa_waiter_wake(struct csa_waiter *w)
 	uint64_t	 one = 1;
 
 	pthread_mutex_lock(&h->state);
-	w->woken = w->notified = true;
+	w->notified = true;
+	w->woken = true;
 	/* What a driver sleeps on is behind the other lock, or it is not yet
 	 * asleep: that costs it one look more. */
 	if (h->driver == w)

@@ -152,7 +152,7 @@ START_TEST(one_call)
 	ck_assert_uint_eq(atomic_load(&up.calls), 1);
 	ck_assert_uint_eq(csa_metric_value(CSA_M_cache_saved_tokens,
 	    "embedding") - saved, (2 * HOSTS * ASKERS - 1) *
-	    (sizeof(question) - 1 + 3) / 4);
+	    ((sizeof(question) - 1 + 3) / 4));
 }
 END_TEST
 
