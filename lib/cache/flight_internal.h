@@ -16,6 +16,7 @@
 #include "lib/base/buf.h"
 #include "lib/cache/cache_internal.h"
 #include "lib/cache/flight.h"
+#include "lib/cache/value.h"
 #include "lib/http/http.h"
 
 struct csa_arena;
@@ -81,6 +82,35 @@ int64_t	csa_lease_renew(struct csa_lease *, struct csa_ctx *, const void *told,
 /* Its end: with the value, or (NULL) so that another one may lead. */
 void	csa_lease_end(struct csa_lease *, struct csa_ctx *, const void *value,
 	    size_t n);
+
+/* ---- flight_note.c: what memcached has of a flight ---- */
+
+enum csa_note_what {
+	CSA_NOTE_LEADS = 1,
+	CSA_NOTE_LANDED,
+	CSA_NOTE_LARGE,		/* landed, but is too large to be had here */
+	CSA_NOTE_GAVE_UP
+};
+
+struct csa_note {
+	enum csa_note_what what;
+	struct csa_peer	 peer;
+	const uint8_t	*name;
+	const void	*data;		/* what was told, or the value */
+	size_t		 n;
+};
+
+#define CSA_NOTE_HEAD	48
+#define CSA_NOTE_MAX	(CSA_VALUE_MAX - CSA_NOTE_HEAD)	/* bytes of data */
+
+/* Of the lease's process and name, into b, which is initialized here. */
+void	csa_note_write(const struct csa_lease *, enum csa_note_what,
+	    const void *, size_t n, struct csa_buf *b);
+/* False: it is none.  Borrows. */
+bool	csa_note_read(const struct csa_cached *, struct csa_note *);
+/* The key of what belongs to one leader: "landed", "heir". */
+void	csa_note_key(const struct csa_lease *, const uint8_t *name,
+	    const char *what, struct csa_cache_key *);
 
 /* ---- flight_board.c: the planes of this process ---- */
 

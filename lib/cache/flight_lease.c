@@ -23,85 +23,11 @@
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
 #include "lib/cache/flight_internal.h"
-#include "lib/cache/value.h"
 
 #define LANDED_S	3	/* followers look every 50 ms */
 #define HEIR_S		10	/* longer than the lost one's lease */
 #define HEIRS		4	/* one after the other, while nobody looked */
 #define BAFFLED		3	/* looks */
-
-/*
- * All three items, numbers little end first:
- *	 0  what: 1 leads, 2 landed, 3 too large to be had here, 4 gave up; and
- *	    7 zeros
- *	 8  host, start time and process number, eight bytes each
- *	32  the leader's name; the heir's
- *	48  what was told, or the value
- */
-#define HEAD		48
-#define NOTE_MAX	(CSA_VALUE_MAX - HEAD)
-
-enum what { LEADS = 1, LANDED, LARGE, GAVE_UP };
-
-struct note {
-	enum what	 what;
-	struct csa_peer	 peer;
-	const uint8_t	*name;
-	const void	*data;
-	size_t		 n;
-};
-
-static void
-put64(uint8_t *p, uint64_t v)
-{
-	for (int i = 0; i < 8; i++, v >>= 8)
-		p[i] = (uint8_t)v;
-}
-
-static uint64_t
-get64(const uint8_t *p)
-{
-	uint64_t	 v = 0;
-
-	for (int i = 8; i-- > 0;)
-		v = v << 8 | p[i];
-	return v;
-}
-
-static void
-note_write(const struct csa_lease *l, enum what what, const void *data,
-    size_t n, struct csa_buf *b)
-{
-	uint8_t	 head[HEAD] = { (uint8_t)what };
-
-	put64(head + 8, l->self.host);
-	put64(head + 16, l->self.start);
-	put64(head + 24, l->self.pid);
-	memcpy(head + 32, l->name, CSA_LEASE_NAME);
-	csa_buf_init(b, CSA_VALUE_MAX);
-	csa_buf_add(b, head, sizeof(head));
-	if (n > 0)
-		csa_buf_add(b, data, n);
-}
-
-static bool
-note_read(const struct csa_cached *c, struct note *note)
-{
-	const uint8_t	*p = c->data;
-	uint64_t	 pid;
-
-	if (c->len < HEAD || p[0] < LEADS || p[0] > GAVE_UP)
-		return false;
-	note->what = (enum what)p[0];
-	note->peer.host = get64(p + 8);
-	note->peer.start = get64(p + 16);
-	pid = get64(p + 24);
-	note->peer.pid = pid <= UINT32_MAX ? (uint32_t)pid : 0;
-	note->name = p + 32;
-	note->data = p + HEAD;
-	note->n = c->len - HEAD;
-	return true;
-}
 
 void
 csa_lease_init(struct csa_lease *l, struct csa_cache *c,
@@ -143,20 +69,6 @@ unbound(struct csa_lease *l, const struct csa_ctx *ctx)
 	return mine;
 }
 
-/* The key of what belongs to one leader: "landed", "heir". */
-static void
-key_of(const struct csa_lease *l, const uint8_t *name, const char *what,
-    struct csa_cache_key *key)
-{
-	struct csa_buf	 b;
-
-	csa_key_begin(&b, CSA_CACHE_FLIGHT);
-	csa_key_str(&b, what);
-	csa_key_bytes(&b, l->key.digest.b, sizeof(l->key.digest.b));
-	csa_key_bytes(&b, name, CSA_LEASE_NAME);
-	csa_key_end(&b, CSA_CACHE_FLIGHT, key);
-}
-
 static int
 write_lease(struct csa_lease *l, struct csa_ctx *ctx, bool only_new,
     const void *told, size_t n)
@@ -165,7 +77,7 @@ write_lease(struct csa_lease *l, struct csa_ctx *ctx, bool only_new,
 	int		 rc;
 
 	/* What does not fit is not told; the lease is what matters. */
-	note_write(l, LEADS, told, n <= NOTE_MAX ? n : 0, &b);
+	csa_note_write(l, CSA_NOTE_LEADS, told, n <= CSA_NOTE_MAX ? n : 0, &b);
 	rc = b.failed ? -1 : only_new ?
 	    csa_cache_claim(l->cache, ctx, &l->key, b.data, b.len,
 	    CSA_LEASE_S) :
@@ -182,8 +94,8 @@ write_heir(struct csa_lease *l, struct csa_ctx *mine, const uint8_t *of)
 	struct csa_buf		 b;
 	int			 rc;
 
-	key_of(l, of, "heir", &key);
-	note_write(l, LEADS, NULL, 0, &b);
+	csa_note_key(l, of, "heir", &key);
+	csa_note_write(l, CSA_NOTE_LEADS, NULL, 0, &b);
 	rc = b.failed ? -1 :
 	    csa_cache_claim(l->cache, mine, &key, b.data, b.len, HEIR_S);
 	csa_buf_fini(&b);
@@ -230,17 +142,17 @@ landing(struct csa_lease *l, struct csa_ctx *mine, struct csa_lease_look *look)
 {
 	struct csa_cache_key	 key;
 	struct csa_cached	 c;
-	struct note		 note;
+	struct csa_note		 note;
 	int			 rc;
 
-	key_of(l, l->name, "landed", &key);
+	csa_note_key(l, l->name, "landed", &key);
 	rc = csa_cache_look(l->cache, mine, &key, &c);
-	if (rc == 1 && note_read(&c, &note) && note.what != LEADS) {
-		look->data.data = note.data;
-		look->data.len = note.n;
-		return note.what == LANDED ? CSA_LEASE_LANDED : CSA_LEASE_LARGE;
-	}
-	return rc == -1 ? CSA_LEASE_AWAY : CSA_LEASE_THEIRS;
+	if (rc != 1 || !csa_note_read(&c, &note))
+		return rc == -1 ? CSA_LEASE_AWAY : CSA_LEASE_THEIRS;
+	look->data.data = note.data;
+	look->data.len = note.n;
+	return note.what == CSA_NOTE_LANDED ? CSA_LEASE_LANDED :
+	    note.what == CSA_NOTE_LARGE ? CSA_LEASE_LARGE : CSA_LEASE_THEIRS;
 }
 
 /*
@@ -254,18 +166,18 @@ fate(struct csa_lease *l, struct csa_ctx *mine, const uint8_t *now,
 	enum csa_lease_news	 news;
 	struct csa_cache_key	 key;
 	struct csa_cached	 c;
-	struct note		 note;
+	struct csa_note		 note;
 	int			 rc;
 
 	for (int i = 0; i < HEIRS; i++) {
 		if ((news = landing(l, mine, look)) != CSA_LEASE_THEIRS)
 			return news;
 		look->lost = true;
-		key_of(l, l->name, "heir", &key);
+		csa_note_key(l, l->name, "heir", &key);
 		rc = csa_cache_look(l->cache, mine, &key, &c);
 		if (rc == -1)
 			return CSA_LEASE_AWAY;
-		if (rc == 0 || !note_read(&c, &note))
+		if (rc == 0 || !csa_note_read(&c, &note))
 			break;
 		memcpy(l->name, note.name, sizeof(l->name));
 		if (now != NULL && memcmp(now, l->name, sizeof(l->name)) == 0)
@@ -320,7 +232,7 @@ no_lease(struct csa_lease *l, struct csa_ctx *ctx, struct csa_ctx *mine,
 
 static enum csa_lease_news
 some_lease(struct csa_lease *l, struct csa_ctx *ctx, struct csa_ctx *mine,
-    const struct note *note, struct csa_lease_look *look)
+    const struct csa_note *note, struct csa_lease_look *look)
 {
 	enum csa_lease_news	 news;
 	bool			 dead;
@@ -332,7 +244,7 @@ some_lease(struct csa_lease *l, struct csa_ctx *ctx, struct csa_ctx *mine,
 	memcpy(l->name, note->name, sizeof(l->name));
 	l->known = true;
 	dead = csa_peer_dead(&l->self, &note->peer);
-	if (note->what == LEADS && !dead) {
+	if (note->what == CSA_NOTE_LEADS && !dead) {
 		look->data.data = note->data;
 		look->data.len = note->n;
 		return CSA_LEASE_THEIRS;
@@ -353,7 +265,7 @@ csa_lease_look(struct csa_lease *l, struct csa_ctx *ctx,
 	int64_t			 began = csa_now_ns();
 	bool			 known = l->known;
 	struct csa_cached	 c;
-	struct note		 note;
+	struct csa_note		 note;
 	enum csa_lease_news	 news;
 	int			 rc;
 
@@ -362,8 +274,8 @@ csa_lease_look(struct csa_lease *l, struct csa_ctx *ctx,
 	rc = csa_cache_look(l->cache, &mine, &l->key, &c);
 	if (rc == -1)
 		news = CSA_LEASE_AWAY;
-	else if (rc == 1 && note_read(&c, &note) &&
-	    (note.what == LEADS || note.what == GAVE_UP))
+	else if (rc == 1 && csa_note_read(&c, &note) &&
+	    (note.what == CSA_NOTE_LEADS || note.what == CSA_NOTE_GAVE_UP))
 		news = some_lease(l, ctx, &mine, &note, look);
 	else
 		news = no_lease(l, ctx, &mine, look);
@@ -382,14 +294,14 @@ static int
 is_ours(struct csa_lease *l, struct csa_ctx *mine)
 {
 	struct csa_cached	 c;
-	struct note		 note;
+	struct csa_note		 note;
 	int			 rc;
 
 	csa_arena_reset(l->scratch);
 	rc = csa_cache_look(l->cache, mine, &l->key, &c);
 	if (rc != 1)
 		return rc;
-	if (note_read(&c, &note) &&
+	if (csa_note_read(&c, &note) &&
 	    memcmp(note.name, l->name, sizeof(l->name)) == 0)
 		return 1;
 	/* We were thought to be lost.  Who leads now is not to be disturbed. */
@@ -416,15 +328,15 @@ csa_lease_renew(struct csa_lease *l, struct csa_ctx *ctx, const void *told,
 }
 
 static int
-write_landing(struct csa_lease *l, struct csa_ctx *mine, enum what what,
-    const void *value, size_t n)
+write_landing(struct csa_lease *l, struct csa_ctx *mine,
+    enum csa_note_what what, const void *value, size_t n)
 {
 	struct csa_cache_key	 key;
 	struct csa_buf		 b;
 	int			 rc;
 
-	key_of(l, l->name, "landed", &key);
-	note_write(l, what, value, n, &b);
+	csa_note_key(l, l->name, "landed", &key);
+	csa_note_write(l, what, value, n, &b);
 	rc = b.failed ? -1 :
 	    csa_cache_keep(l->cache, mine, &key, b.data, b.len, LANDED_S);
 	csa_buf_fini(&b);
@@ -437,14 +349,14 @@ land(struct csa_lease *l, struct csa_ctx *mine, const void *value, size_t n)
 {
 	int64_t	 began = csa_now_ns();
 
-	if (n <= NOTE_MAX) {
-		if (write_landing(l, mine, LANDED, value, n) == 0)
+	if (n <= CSA_NOTE_MAX) {
+		if (write_landing(l, mine, CSA_NOTE_LANDED, value, n) == 0)
 			return 0;
 		/* Refused, as it has a lower limit, or too slow? */
 		if (csa_now_ns() - began > l->cache->most_ns / 2)
 			return -1;
 	}
-	return write_landing(l, mine, LARGE, NULL, 0);
+	return write_landing(l, mine, CSA_NOTE_LARGE, NULL, 0);
 }
 
 /* What is left under the lease's key where it did not land. */
@@ -453,7 +365,7 @@ give_up(struct csa_lease *l, struct csa_ctx *mine)
 {
 	struct csa_buf	 b;
 
-	note_write(l, GAVE_UP, NULL, 0, &b);
+	csa_note_write(l, CSA_NOTE_GAVE_UP, NULL, 0, &b);
 	if (!b.failed)
 		(void)csa_cache_keep(l->cache, mine, &l->key, b.data, b.len,
 		    LANDED_S);

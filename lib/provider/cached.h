@@ -67,4 +67,47 @@ void	csa_embed_pack_failure(struct csa_buf *, const struct csa_err *);
 /* 1 with err; 0: that is none. */
 int	csa_embed_unpack_failure(const void *, size_t n, struct csa_err *);
 
+/* ---- cached_batch.c; for the above ---- */
+
+/* A text of the batch, once. */
+struct csa_embed_item {
+	const struct csa_text	*text;
+	struct csa_vec		 vec;		/* dim 0: not yet */
+	bool			 fresh;		/* the inner embedder's */
+};
+
+struct csa_embed_batch {
+	struct csa_ctx		*ctx;
+	enum csa_embed_kind	 kind;
+	uint32_t		 ttl;		/* 0: nothing is kept */
+	size_t			 dim;		/* 0: as they come */
+	size_t			 n;
+	size_t			*of;		/* text i is items[of[i]] */
+	struct csa_embed_item	*items;
+	struct csa_cache_key	*keys;		/* of the items */
+	size_t			 nitems;
+};
+
+/*
+ * Number the different texts in the order in which they come.  Two with one key
+ * are one text, as two with one value in memcached would be.
+ */
+void	csa_embed_sort_out(struct csa_embed_batch *,
+	    const struct csa_digest *space, const struct csa_text *);
+void	csa_embed_look_up(struct csa_embed_batch *, struct csa_cache *);
+/* 1: that is the item's vector now; 0: it is none. */
+int	csa_embed_use(const struct csa_embed_batch *, struct csa_embed_item *,
+	    const struct csa_cached *);
+/* Count what its text would have cost. */
+void	csa_embed_saved(const struct csa_embed_item *);
+/* Are all that there are of one dimension? */
+bool	csa_embed_agree(const struct csa_embed_batch *);
+/* What was kept does not fit: take it for missing. */
+void	csa_embed_forget(struct csa_embed_batch *);
+/* A vector that came as text stays that too, for who passes it on. */
+void	csa_embed_item_pack(const struct csa_embed_batch *,
+	    struct csa_embed_item *, struct csa_buf *);
+/* Keep what is fresh. */
+void	csa_embed_keep(struct csa_embed_batch *, struct csa_cache *);
+
 #endif

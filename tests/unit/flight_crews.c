@@ -20,8 +20,6 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
-#include "lib/cache/flight.h"
-#include "tests/unit/cache_fixture.h"
 #include "tests/unit/test_flight.h"
 
 #define CREWS		8
@@ -230,7 +228,7 @@ END_TEST
 
 START_TEST(leader_is_killed)
 {
-	pid_t		 pids[CREWS], leader;
+	pid_t		 pids[CREWS], first_one;
 	unsigned	 lost = 0;
 	int64_t		 begin;
 
@@ -238,19 +236,19 @@ START_TEST(leader_is_killed)
 	while (atomic_load(&tally->boarded) < BOARDERS)
 		nap(1);
 	nap(100);
-	leader = (pid_t)atomic_load(&tally->leader);
+	first_one = (pid_t)atomic_load(&tally->leader);
 	begin = csa_now_ms();
-	ck_assert_int_eq(kill(leader, SIGKILL), 0);
+	ck_assert_int_eq(kill(first_one, SIGKILL), 0);
 	/* Its parent does not look yet: it stays a zombie. */
 	for (unsigned i = 0; i < CREWS; i++)
-		if (pids[i] == leader) {
+		if (pids[i] == first_one) {
 			lost = crew_size(i);
 			pids[i] = 0;
 		}
 	ck_assert_uint_gt(lost, 0);
 	end_crews(pids);
 	ck_assert_int_lt(csa_now_ms() - begin, patience(3000));
-	ck_assert_int_eq(waitpid(leader, NULL, 0), leader);
+	ck_assert_int_eq(waitpid(first_one, NULL, 0), first_one);
 	came_to(2, 1, lost);
 }
 END_TEST

@@ -6,173 +6,14 @@
 
 #include <sys/socket.h>
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
-#include "lib/cache/flight.h"
 #include "lib/metrics/metrics.h"
-#include "tests/unit/cache_fixture.h"
 #include "tests/unit/test_flight.h"
-
-#define LOCAL	0	/* of the leader's process */
-#define REMOTE	1	/* of another */
-
-static struct host	 hosts[2];
-static struct who	 leader;
-static struct csa_flight *flight;	/* the leader's */
-
-struct csa_cache_key
-flight_key(const char *of)
-{
-	struct csa_cache_key	 key;
-	struct csa_buf		 b;
-
-	csa_key_begin(&b, CSA_CACHE_ANSWER);
-	csa_key_str(&b, of);
-	csa_key_end(&b, CSA_CACHE_ANSWER, &key);
-	return key;
-}
-
-static void
-open_hosts(bool memcached)
-{
-	for (int i = 0; i < 2; i++)
-		host_open(&hosts[i], memcached);
-	who_open(&leader, &hosts[0], patience(60000));
-}
-
-static void
-setup(void)
-{
-	mc_start();
-	open_hosts(true);
-}
-
-static void
-teardown(void)
-{
-	who_close(&leader);
-	for (int i = 0; i < 2; i++)
-		host_close(&hosts[i]);
-	mc_stop();
-}
-
-static struct csa_flight *
-board(struct who *w, int host)
-{
-	struct csa_cache_key	 key = flight_key("one");
-
-	return csa_flight_board(hosts[host].cache, &w->ctx, &key);
-}
-
-static void
-take_the_lead(void)
-{
-	flight = board(&leader, 0);
-	ck_assert(csa_flight_leads(flight));
-}
-
-static void
-pause_ms(struct who *w, int64_t ms)
-{
-	struct csa_err	 err;
-
-	ck_assert_int_eq(csa_waiter_pause(w->ctx.waiter, csa_now_ms() + ms,
-	    &err), 0);
-}
-
-/* ---- one who follows, in a thread ---- */
-
-struct follower {
-	pthread_t	 thread;
-	int		 host;		/* LOCAL, REMOTE */
-	int64_t		 ms;		/* deadline */
-	struct who	 who;
-	struct csa_flight *flight;
-	bool		 leads;		/* at once */
-	int		 rc;
-	struct csa_err	 err;
-	struct csa_cached value;
-	int64_t		 took;
-	/* What its ear heard. */
-	bool		 listens;
-	char		 heard[4096];
-	size_t		 nheard, times;
-	size_t		 odd;		/* not growing, not the same so far */
-	size_t		 ends_at;	/* bytes after which it hangs up */
-};
-
-static int
-told(void *arg, const void *data, size_t len)
-{
-	struct follower	*f = arg;
-
-	if (len <= f->nheard || len > sizeof(f->heard) ||
-	    memcmp(data, f->heard, f->nheard) != 0)
-		f->odd++;
-	else {
-		memcpy(f->heard, data, len);
-		f->nheard = len;
-	}
-	f->times++;
-	return f->ends_at != 0 && len >= f->ends_at ? -1 : 0;
-}
-
-static void *
-follow(void *arg)
-{
-	struct follower			*f = arg;
-	const struct csa_flight_ear	 ear = { told, f };
-	int64_t				 begin = csa_now_ms();
-
-	f->rc = csa_flight_follow(f->flight, f->listens ? &ear : NULL,
-	    &f->value, &f->err);
-	f->took = csa_now_ms() - begin;
-	return NULL;
-}
-
-static void
-start_follower(struct follower *f, int host, int64_t ms)
-{
-	f->host = host;
-	who_open(&f->who, &hosts[host], ms);
-	f->flight = board(&f->who, host);
-	f->leads = csa_flight_leads(f->flight);
-	f->rc = 0;
-	if (!f->leads)
-		ck_assert_int_eq(pthread_create(&f->thread, NULL, follow, f),
-		    0);
-}
-
-/* What csa_flight_follow returned. */
-static int
-end_follower(struct follower *f)
-{
-	if (!f->leads)
-		ck_assert_int_eq(pthread_join(f->thread, NULL), 0);
-	return f->rc;
-}
-
-static void
-close_follower(struct follower *f)
-{
-	csa_flight_leave(f->flight);
-	who_close(&f->who);
-}
-
-static void
-has(const struct follower *f, const char *value)
-{
-	ck_assert_int_eq(f->rc, 1);
-	ck_assert_uint_eq(f->value.len, strlen(value));
-	ck_assert_mem_eq(f->value.data, value, f->value.len);
-}
-
-/* ---- the tests ---- */
 
 /* i: LOCAL and REMOTE; a value may be empty. */
 START_TEST(follower_has_the_value)
@@ -206,7 +47,7 @@ START_TEST(after_landing)
 	csa_flight_land(flight, "old", 3);
 	/* The first has not even left. */
 	who_open(&w, &hosts[_i], patience(30000));
-	again = board(&w, _i);
+	again = flight_board(&w, _i);
 	ck_assert(csa_flight_leads(again));
 	csa_flight_leave(flight);
 	csa_flight_leave(again);
@@ -282,7 +123,7 @@ START_TEST(swift_heir)
 	/* It looks every 50 ms by now, so it will hardly be quicker. */
 	for (int i = 0; i < 2 && rc == 0; i++) {
 		csa_flight_leave(flight);
-		flight = board(&w, 0);
+		flight = flight_board(&w, 0);
 		rc = csa_flight_follow(flight, NULL, &value, &err);
 	}
 	if (rc == 0) {
@@ -391,83 +232,6 @@ START_TEST(followers_end)
 }
 END_TEST
 
-/* What is told comes in order, soon, and is all the same so far. */
-START_TEST(told_in_order)
-{
-	struct follower	 f = { .listens = true };
-	char		 text[1000];
-
-	for (size_t i = 0; i < sizeof(text); i++)
-		text[i] = (char)('a' + i % 26);
-	take_the_lead();
-	csa_flight_tell(flight, text, 10);
-	start_follower(&f, _i, patience(30000));
-	for (size_t n = 20; n <= sizeof(text); n += 20) {
-		csa_flight_tell(flight, text, n);
-		pause_ms(&leader, 20);
-	}
-	csa_flight_land(flight, text, sizeof(text));
-	csa_flight_leave(flight);
-	ck_assert_int_eq(end_follower(&f), 1);
-	ck_assert_uint_eq(f.odd, 0);
-	ck_assert_mem_eq(f.heard, text, f.nheard);
-	/* In a second: by its process each time, by others every 150 ms. */
-	ck_assert_uint_ge(f.times, _i == LOCAL ? 10 : 2);
-	ck_assert_uint_ge(f.nheard, 100);
-	ck_assert_uint_eq(f.value.len, sizeof(text));
-	close_follower(&f);
-}
-END_TEST
-
-START_TEST(ear_hangs_up)
-{
-	struct follower	 f = { .listens = true, .ends_at = 2 };
-
-	take_the_lead();
-	start_follower(&f, _i, patience(30000));
-	csa_flight_tell(flight, "ab", 2);
-	ck_assert_int_eq(end_follower(&f), -1);
-	ck_assert_int_eq(f.err.code, CSA_ERR_CANCELLED);
-	close_follower(&f);
-	csa_flight_leave(flight);
-}
-END_TEST
-
-/*
- * Another one leads in the lost one's place: who has heard the first is not told
- * what the second says, but has the value.
- */
-START_TEST(told_by_two)
-{
-	struct follower		 f = { .listens = true };
-	struct csa_cached	 value;
-	struct csa_err		 err;
-	struct who		 w;
-
-	take_the_lead();
-	start_follower(&f, REMOTE, patience(30000));
-	csa_flight_tell(flight, "the first", 9);
-	/* It looks every 50 ms by then, so it will hardly be first. */
-	pause_ms(&leader, 400);
-	csa_flight_leave(flight);
-	who_open(&w, &hosts[0], 3000);
-	flight = board(&w, 0);
-	if (csa_flight_follow(flight, NULL, &value, &err) == 0) {
-		csa_flight_tell(flight, "another one", 11);
-		pause_ms(&leader, 400);
-		csa_flight_land(flight, "another one, whole", 18);
-		ck_assert_int_eq(end_follower(&f), 1);
-		has(&f, "another one, whole");
-	} else
-		ck_assert_int_eq(end_follower(&f), 0);
-	csa_flight_leave(flight);
-	who_close(&w);
-	ck_assert_uint_eq(f.odd, 0);
-	ck_assert_uint_eq(f.nheard, 9);
-	close_follower(&f);
-}
-END_TEST
-
 /* More than an item takes: in the process it lands, others need not wait. */
 START_TEST(too_large)
 {
@@ -573,123 +337,6 @@ START_TEST(one_in_another)
 }
 END_TEST
 
-/* ---- memcached away, or slow ---- */
-
-START_TEST(without)
-{
-	struct follower	 f = { .host = 0 };
-
-	teardown();
-	mc_start();
-	open_hosts(false);
-	take_the_lead();
-	start_follower(&f, REMOTE, patience(30000));
-	ck_assert(f.leads);
-	close_follower(&f);
-	start_follower(&f, LOCAL, patience(30000));
-	ck_assert(!f.leads);
-	csa_flight_land(flight, "v", 1);
-	csa_flight_leave(flight);
-	end_follower(&f);
-	has(&f, "v");
-	close_follower(&f);
-}
-END_TEST
-
-static void
-reopen_with_limits(void)
-{
-	teardown();
-	mc_start();
-	mc_config.memcached_timeout_ms = 50;
-	mc_config.cache_budget_ms = 100;
-	open_hosts(true);
-}
-
-/* It hangs from the start: who boards leads, and pays one operation. */
-START_TEST(hung)
-{
-	struct follower	 f = { .host = 0 };
-	int64_t		 begin;
-
-	reopen_with_limits();
-	mc_hang(true);
-	begin = csa_now_ms();
-	take_the_lead();
-	ck_assert_int_lt(csa_now_ms() - begin, patience(150));
-	start_follower(&f, LOCAL, patience(30000));
-	ck_assert(!f.leads);
-	begin = csa_now_ms();
-	csa_flight_tell(flight, "v", 1);
-	csa_flight_land(flight, "vv", 2);
-	csa_flight_leave(flight);
-	ck_assert_int_lt(csa_now_ms() - begin, patience(100));
-	end_follower(&f);
-	has(&f, "vv");
-	close_follower(&f);
-	mc_hang(false);
-}
-END_TEST
-
-/* It hangs while one leads: the others lead, and he lands in his process. */
-START_TEST(hung_later)
-{
-	struct follower	 f[2] = { { .host = 0 } };
-
-	reopen_with_limits();
-	take_the_lead();
-	for (int i = 0; i < 2; i++) {
-		start_follower(&f[i], i, patience(30000));
-		ck_assert(!f[i].leads);
-	}
-	pause_ms(&leader, 100);
-	mc_hang(true);
-	ck_assert_int_eq(end_follower(&f[REMOTE]), 0);
-	ck_assert_int_lt(f[REMOTE].took, patience(1000));
-	csa_flight_land(flight, "v", 1);
-	csa_flight_leave(flight);
-	end_follower(&f[LOCAL]);
-	has(&f[LOCAL], "v");
-	for (int i = 0; i < 2; i++)
-		close_follower(&f[i]);
-	mc_hang(false);
-}
-END_TEST
-
-/* No time left for caches: lead. */
-START_TEST(over_budget)
-{
-	struct follower	 f = { .host = 0 };
-
-	take_the_lead();
-	f.who.spent = 0;
-	who_open(&f.who, &hosts[REMOTE], patience(30000));
-	f.who.spent = (int64_t)mc_config.cache_budget_ms * 1000000;
-	f.flight = board(&f.who, REMOTE);
-	ck_assert(csa_flight_leads(f.flight));
-	close_follower(&f);
-	csa_flight_leave(flight);
-}
-END_TEST
-
-START_TEST(switched_off)
-{
-	struct follower	 f = { .host = 0 };
-
-	teardown();
-	mc_start();
-	mc_config.single_flight = false;
-	open_hosts(true);
-	take_the_lead();
-	start_follower(&f, LOCAL, patience(30000));
-	ck_assert(f.leads);
-	csa_flight_tell(flight, "x", 1);
-	csa_flight_land(flight, "x", 1);
-	csa_flight_leave(flight);
-	close_follower(&f);
-}
-END_TEST
-
 START_TEST(roles_are_counted)
 {
 	struct follower	 f = { .host = 0 };
@@ -715,7 +362,7 @@ flights_case(void)
 {
 	TCase	*t = tcase_create("flights");
 
-	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_checked_fixture(t, flight_setup, flight_teardown);
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, follower_has_the_value, 0, 2);
 	tcase_add_loop_test(t, after_landing, 0, 2);
@@ -727,19 +374,11 @@ flights_case(void)
 	tcase_add_loop_test(t, followers_deadline, 0, 2);
 	tcase_add_loop_test(t, followers_client_leaves, 0, 2);
 	tcase_add_test(t, followers_end);
-	tcase_add_loop_test(t, told_in_order, 0, 2);
-	tcase_add_loop_test(t, ear_hangs_up, 0, 2);
-	tcase_add_test(t, told_by_two);
 	tcase_add_test(t, too_large);
 	tcase_add_test(t, nothing_is_left);
 	tcase_add_test(t, flushed);
 	tcase_add_test(t, garbage);
 	tcase_add_test(t, one_in_another);
-	tcase_add_test(t, without);
-	tcase_add_test(t, hung);
-	tcase_add_test(t, hung_later);
-	tcase_add_test(t, over_budget);
-	tcase_add_test(t, switched_off);
 	tcase_add_test(t, roles_are_counted);
 	return t;
 }
@@ -755,6 +394,8 @@ main(void)
 	if (csa_metrics_open(NULL, &err) == -1)
 		return 1;
 	suite_add_tcase(s, flights_case());
+	suite_add_tcase(s, told_case());
+	suite_add_tcase(s, ill_case());
 	suite_add_tcase(s, peers_case());
 	suite_add_tcase(s, crews_case());
 	sr = srunner_create(s);
