@@ -34,6 +34,28 @@ def dominates(bench, service):
             with_strace(bench, service, load)
     finally:
         service.stop()
+    where_memory_is(bench, service)
+
+
+def where_memory_is(bench, service, in_flight=1000):
+    """PSS by kind of mapping with so many slow chats under way, and the burst's CPU."""
+    bench.upstream.delays(rig.DELAYS)
+    service.start(bench.upstream, in_flight=in_flight)
+    try:
+        print("\nWhat dominates in the memory of %d chats in flight" % in_flight)
+        idle = rig.pss_by_kind(service.own())
+        busy = threading.Thread(target=lambda: bench.chat(
+            service, "-c", in_flight, "-d", 5))
+        busy.start()
+        time.sleep(3)
+        loaded = rig.pss_by_kind(service.own())
+        busy.join()
+    finally:
+        service.stop()
+        bench.upstream.delays({})
+    for kind, kb in loaded.most_common():
+        print("  %-28s %8d kB, %d kB of it idle; %.1f kB a chat" % (
+            kind, kb, idle[kind], (kb - idle[kind]) / in_flight))
 
 
 def thread_name(pid, tid):

@@ -4,6 +4,7 @@ Standard library only. Everything started here is stopped again, by its own
 process group, whatever happens.
 """
 
+import collections
 import json
 import os
 import re
@@ -156,6 +157,43 @@ def pss_kb(pids):
         except (OSError, TypeError):
             pass
     return total
+
+
+def pss_by_kind(pids):
+    """kB of PSS: of programs and libraries, heaps, stacks, what is shared."""
+    out = collections.Counter()
+    for pid in pids:
+        try:
+            with open("/proc/%d/smaps" % pid) as f:
+                text = f.read()
+        except OSError:
+            continue
+        kind = None
+        for line in text.splitlines():
+            m = re.match(r"[0-9a-f]+-[0-9a-f]+ (\S+) \S+ \S+ (\d+)\s*(.*)",
+                         line)
+            if m:
+                size = 0
+                kind = mapping_kind(m[3], m[1])
+            elif line.startswith("Size:"):
+                size = int(line.split()[1])
+            elif line.startswith("Pss:"):
+                if kind == "anonymous" and size <= 1024 and size > 64:
+                    kind = "thread stacks"
+                out[kind] += int(line.split()[1])
+    return out
+
+
+def mapping_kind(name, rights):
+    if name.startswith("[heap"):
+        return "heap, main arena"
+    if name.startswith("[stack"):
+        return "thread stacks"
+    if name.startswith("/") and "s" not in rights:
+        return "programs and libraries"
+    if name.startswith("/"):
+        return "shared files"
+    return "anonymous"
 
 
 class PssPeak(threading.Thread):

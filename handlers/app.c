@@ -54,6 +54,15 @@ calls_out(const struct csa_config *config)
 	    strcmp(config->embedding, "none") != 0;
 }
 
+/* HTTP/1.1 takes one for each call under way; too few of them is a queue. */
+static long
+most_connections(const struct csa_config *config)
+{
+	if (config->max_upstream_connections > 0)
+		return config->max_upstream_connections;
+	return config->threads > 256 ? config->threads : 256;
+}
+
 static int
 open_parts(struct csa_app *app, struct csa_err *err)
 {
@@ -61,7 +70,7 @@ open_parts(struct csa_app *app, struct csa_err *err)
 	struct csa_http_opts	 opts = {
 		.ca_file = calls_out(config) ? config->ca_file : NULL,
 		.connect_timeout_ms = config->connect_timeout_ms,
-		.max_connections = config->max_upstream_connections,
+		.max_connections = most_connections(config),
 	};
 
 	app->keys = csa_keys_load(config->keys_file, config->internal_api_key,

@@ -2,7 +2,8 @@
  * GET /ready: the truth about each dependency, without a paid call.
  *
  * 503 only when this host cannot serve: the store is down, or the process is
- * told to end.  A provider that cannot be connected to makes it "degraded".
+ * told to end.  A provider that cannot be connected to, or that a circuit breaker
+ * of any process has given up for now, makes it "degraded".
  */
 #include "config.h"
 
@@ -19,6 +20,7 @@
 #include "lib/config/config.h"
 #include "lib/kv/kv_pool.h"
 #include "lib/provider/provider.h"
+#include "lib/upstream/upstream.h"
 #include "lib/vector/vector.h"
 #include "lib/web/resp.h"
 
@@ -35,7 +37,11 @@ static const char *const names[NDEPENDENCIES] = {
 	[PINECONE] = "pinecone",
 };
 
-enum state { UNUSED, OK, DOWN };
+enum state { UNUSED, OK, FAILING, DOWN };
+
+static const char *const words[] = {
+	[OK] = "ok", [FAILING] = "failing", [DOWN] = "unreachable",
+};
 
 struct csa_ready {
 	pthread_mutex_t	 lock;
@@ -107,6 +113,21 @@ check(struct csa_ready *r, const struct csa_app *app)
 	r->checked = csa_now_ms();
 }
 
+/* Not kept with the rest: a look costs nothing, and they change by the second. */
+static void
+ask_breakers(enum state state[NDEPENDENCIES])
+{
+	static const enum csa_source	 source[NDEPENDENCIES] = {
+		[GEMINI] = CSA_SRC_GEMINI,
+		[OPENAI] = CSA_SRC_OPENAI,
+		[PINECONE] = CSA_SRC_PINECONE,
+	};
+
+	for (int d = GEMINI; d < NDEPENDENCIES; d++)
+		if (state[d] == OK && csa_upstream_is_open(source[d]))
+			state[d] = FAILING;
+}
+
 static void
 describe(struct csa_buf *b, const enum state state[NDEPENDENCIES])
 {
@@ -117,7 +138,7 @@ describe(struct csa_buf *b, const enum state state[NDEPENDENCIES])
 		if (state[d] == UNUSED)
 			continue;
 		csa_buf_addf(b, "%s\"%s\":\"%s\"", first ? "" : ",", names[d],
-		    state[d] == OK ? "ok" : "unreachable");
+		    words[state[d]]);
 		first = false;
 	}
 	csa_buf_putc(b, '}');
@@ -139,8 +160,9 @@ csa_handle_ready(struct csa_app *app, struct csa_call *call,
 		check(r, app);
 	memcpy(state, r->state, sizeof(state));
 	pthread_mutex_unlock(&r->lock);
+	ask_breakers(state);
 	for (int d = 0; d < NDEPENDENCIES; d++)
-		if (state[d] == DOWN)
+		if (state[d] == DOWN || state[d] == FAILING)
 			word = "degraded";
 	if (app->draining || state[STORE] == DOWN) {
 		word = app->draining ? "draining" : "unavailable";

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from conftest import Cloud
-from harness import temporary
+from harness import temporary, wait_until
 
 DOCS = ["The observatory opens its dome on clear nights from March to October.",
         "A guided tour of the observatory takes ninety minutes and ends at the large refractor.",
@@ -206,3 +206,19 @@ def test_ready_tells_the_truth(emulator):
         assert r.status == 503 and r.json["error"]["code"] == "provider_unavailable", r
         r = c.client.store("b", "d", ["text"])
         assert r.status == 503 and r.json["error"]["source"] == "gemini", r
+
+
+def test_ready_asks_the_breakers(emulator):
+    """It can be connected to, but the chats of other processes have found that it does not work."""
+    config = {**NONE, "breaker_calls": 4, "retry_attempts": 1, "breaker_open_ms": 2000}
+    with temporary() as d, Cloud(emulator, d, ["gemini"], config) as c:
+        assert c.client.store("b", "d", DOCS).status == 200
+        assert c.client.get("/ready").json == {"status": "ready", "dependencies": {"store": "ok", "gemini": "ok"}}
+        emulator.fault("gemini.generate", count=-1, kind="status", status=500)
+        for _ in range(6):
+            assert c.client.chat("b", QUESTION).status in (502, 503)
+        r = c.client.get("/ready")
+        assert r.status == 200 and r.json == {"status": "degraded", "dependencies": {"store": "ok", "gemini": "failing"}}
+        emulator.clear()
+        assert wait_until(lambda: c.client.chat("b", QUESTION).status == 200, 10, 0.2)
+        assert c.client.get("/ready").json["status"] == "ready"
