@@ -47,7 +47,7 @@ def cached(emulator, vendors, more=None):
     with temporary() as d:
         memcached = Memcached(d)
         try:
-            config = {"memcached_servers": memcached.socket, "keys_file": keys_file(d), "answer_cache": "exact", **(more or {})}
+            config = {"memcached_servers": memcached.socket, "keys_file": keys_file(d), **(more or {})}
             with Cloud(emulator, d, vendors, config) as cloud:
                 cloud.memcached = memcached
                 yield cloud
@@ -94,9 +94,10 @@ class World:
         with self.lock:
             return dict(self.acknowledged)
 
-    def ask(self, document, client=None, extra=""):
-        """Marks in the reply, and where it came from."""
-        r = (client or self.client).chat(BOT, question(document) + extra, {"temperature": 0}, key=self.key)
+    def ask(self, document, client=None, extra="", answers=True):
+        """Marks in the reply, and where it came from: passages alone, unless whole answers may be given again."""
+        params = {"temperature": 0, "cache": True if answers else None}
+        r = (client or self.client).chat(BOT, question(document) + extra, params, key=self.key)
         assert r.status == 200, r
         body = r.body.decode()
         return {(t, int(d), int(v)) for t, d, v in MARK.findall(body)}, r.json["metadata"]["cache"]
@@ -126,7 +127,7 @@ def test_random_steps_over_two_tenants(emulator, vendors):
                 world.change(rng)
                 continue
             document = rng.randrange(DOCUMENTS)
-            marks, cache = world.ask(document, extra=rng.choice(["", "", " ", "\n"]))
+            marks, cache = world.ask(document, extra=rng.choice(["", "", " ", "\n"]), answers=rng.random() < 0.5)
             came[cache] += 1
             seen += len(marks)
             world.check(marks, world.known())
@@ -134,7 +135,7 @@ def test_random_steps_over_two_tenants(emulator, vendors):
             assert ((world.tenant, document, version) in marks) == there, (marks, document, version, there)
         # The caches were there to lie.
         asked = sum(came.values())
-        assert came["miss"] < asked / 2 and came["answer"] + came["retrieval"] > asked / 2, came
+        assert came["miss"] < asked / 2 and min(came["answer"], came["retrieval"]) > asked / 6, came
         assert seen > asked / 2
         print(f"{vendors}: {came}")
 
@@ -165,7 +166,7 @@ def test_readers_and_writers_at_the_same_time(emulator, vendors):
         def reader(world):
             def work(rng):
                 before = world.known()
-                marks, cache = world.ask(rng.randrange(DOCUMENTS))
+                marks, cache = world.ask(rng.randrange(DOCUMENTS), answers=rng.random() < 0.5)
                 came[cache] += 1
                 world.check(marks, before)
             return work
@@ -173,13 +174,13 @@ def test_readers_and_writers_at_the_same_time(emulator, vendors):
         threads += [threading.Thread(target=guarded, args=(reader(w), 10 * i + j)) for i, w in enumerate(worlds) for j in range(3)]
         for t in threads:
             t.start()
-        stop.wait(15)
+        stop.wait(10)
         stop.set()
         for t in threads:
             t.join()
         if problems:
             raise problems[0]
-        assert came["answer"] + came["retrieval"] > 20, came
+        assert min(came["answer"], came["retrieval"]) > 20, came
         print(f"{vendors}: {came}")
 
 
@@ -191,7 +192,7 @@ def hosts(emulator):
     with temporary() as shared, temporary() as one, temporary() as two:
         memcached = Memcached(shared)
         try:
-            config = {"memcached_servers": memcached.socket, "keys_file": keys_file(shared), "answer_cache": "exact"}
+            config = {"memcached_servers": memcached.socket, "keys_file": keys_file(shared)}
             with Cloud(emulator, one, ["gemini", "pinecone"], config) as a, Cloud(emulator, two, ["gemini", "pinecone"], config) as b:
                 yield a, b
         finally:
@@ -212,7 +213,7 @@ class Reader(threading.Thread):
             while not self.over.is_set():
                 n += 1
                 start = time.monotonic()
-                marks, cache = self.world.ask(n % DOCUMENTS, self.client)
+                marks, cache = self.world.ask(n % DOCUMENTS, self.client, answers=n // DOCUMENTS % 2 == 0)
                 self.came[cache] += 1
                 self.read.append((start, marks))
         except BaseException as e:
@@ -259,7 +260,7 @@ def test_two_hosts_see_every_change_within_a_second(hosts):
     assert here.late(0) == []
     assert there.late(1.0) == []
     # The other host has none of it in its store, and all of it was there to be quoted from the caches.
-    assert there.came["retrieval"] + there.came["answer"] > 50, there.came
+    assert min(there.came["retrieval"], there.came["answer"]) > 50, there.came
     assert len({m for _, marks in there.read for m in marks}) > 10
     print(f"here {here.came}, there {there.came}")
 
@@ -270,13 +271,15 @@ def test_the_other_host_tells_of_nothing_that_was_deleted_while_it_slept(hosts):
     world = World(a.client, "b")
     world.store(0)
     time.sleep(11)
-    for _ in range(3):
-        marks, cache = world.ask(0, b.client)
-    assert marks == {("b", 0, 1)} and cache in ("retrieval", "answer"), (marks, cache)
+    for answers, came in ((False, "retrieval"), (True, "answer")):
+        for _ in range(3):
+            marks, cache = world.ask(0, b.client, answers=answers)
+        assert marks == {("b", 0, 1)} and cache == came, (marks, cache)
     world.delete(0)
     time.sleep(1)
-    marks, cache = world.ask(0, b.client)
-    assert marks == set() and cache == "miss", (marks, cache)
+    for answers in (False, True):
+        marks, cache = world.ask(0, b.client, answers=answers)
+        assert marks == set() and cache == "miss", (marks, cache)
 
 
 # ---- by hand ----
@@ -286,27 +289,37 @@ def chatsphere(service, *args):
 
 
 def how(world, n=1):
-    return [world.ask(0)[1] for _ in range(n)]
+    return [world.ask(0, answers=False)[1] for _ in range(n)]
+
+
+def counted(cloud, result):
+    page = cloud.client.get("/metrics").body.decode()
+    m = re.search(r'^chatsphere_cache_requests_total\{cache="retrieval",result="%s"\} (\d+)$' % result, page, re.M)
+    return int(m[1]) if m else 0
 
 
 def test_flush_and_stats(emulator):
     emulator.reset()
-    with cached(emulator, ["gemini"], {"answer_cache": "off"}) as cloud:
+    with cached(emulator, ["gemini"]) as cloud:
         worlds = [World(cloud.client, t) for t in TENANTS]
         for w in worlds:
             w.store(0)
             assert how(w, 3) == ["miss", "retrieval", "retrieval"]
         run = chatsphere(cloud.service, "flush", BOT, "-t", "a")
         assert run.returncode == 0 and "generation raised" in run.stdout and "told" in run.stdout, run
-        assert how(worlds[0], 2) == ["miss", "retrieval"]
-        assert how(worlds[1], 1) == ["retrieval"]
+        assert how(worlds[0]) == ["miss"]
+        # Each worker looks at the token once a second.
+        time.sleep(1)
+        assert how(worlds[0], 3)[1:] == ["retrieval", "retrieval"]
+        assert how(worlds[1]) == ["retrieval"]
         # A bot of nobody: nothing is made for it.
         run = chatsphere(cloud.service, "flush", "nobody")
         assert run.returncode == 0 and "no documents on this host" in run.stdout, run
         assert not os.path.exists(os.path.join(cloud.service.data, "bots", "nobody.db"))
         run = chatsphere(cloud.service, "stats")
         row = next(line.split() for line in run.stdout.splitlines() if line.startswith("retrieval"))
-        assert run.returncode == 0 and int(row[1]) == 6 and int(row[2]) == 3, run.stdout
+        assert run.returncode == 0 and int(row[1]) == counted(cloud, "hit") > 5, run.stdout
+        assert int(row[2]) == counted(cloud, "miss") > 2, run.stdout
         assert "embedding" in run.stdout and "flights" in run.stdout
         # What it says without memcached.
         cloud.memcached.stop()
