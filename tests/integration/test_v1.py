@@ -146,7 +146,9 @@ def test_cut_in_the_middle_is_an_error_and_no_end(site, emulator):
 def test_what_fails_at_once_is_a_status_in_json(site, emulator):
     emulator.fault("gemini.*", kind="status", status=400)
     for more in ({}, {"stream": True}):
-        r = ask(site, "POST", CHAT, {"model": BOT, "messages": USER, "chatsphere": {"fallback": "none"}, **more})
+        # A question that was asked before needs no vector, and its stream begins with the passages.
+        messages = said(f"What was never asked before, not even {more}?")
+        r = ask(site, "POST", CHAT, {"model": BOT, "messages": messages, "chatsphere": {"fallback": "none"}, **more})
         assert r.status == 502 and r.header("Content-Type").startswith("application/json"), r
         assert r.json["error"]["code"] == "provider_error" and r.json["error"]["source"] == "gemini"
         assert r.header("X-Should-Retry") == "false"
