@@ -343,7 +343,7 @@ write_landing(struct csa_lease *l, struct csa_ctx *mine,
 	return rc;
 }
 
-/* -1: memcached does not answer; spare it, and the request, the rest. */
+/* -1: memcached does not answer. */
 static int
 land(struct csa_lease *l, struct csa_ctx *mine, const void *value, size_t n)
 {
@@ -384,8 +384,12 @@ csa_lease_end(struct csa_lease *l, struct csa_ctx *ctx, const void *value,
 	/* Those who took us for lost wait for somebody else by now. */
 	if (!l->ours)
 		return;
+	/*
+	 * What could not land may still be given up, for the lease can be another
+	 * server's; who comes next would wait for it until it ends by itself.
+	 */
 	if (value != NULL && land(l, &mine, value, n) == -1)
-		goto out;
+		value = NULL;
 	if (is_ours(l, &mine) != 1)
 		goto out;
 	if (value != NULL)
