@@ -15,7 +15,7 @@
 #include "lib/metrics/metrics.h"
 
 #define GROUP		100		/* items put at once, */
-#define GROUP_BYTES	(256 * 1024)	/* unless one alone is more */
+#define GROUP_BYTES	(512 * 1024)	/* unless one alone is more */
 
 struct csa_cache *
 csa_cache_new(struct csa_kv_pool *pool, const struct csa_config *config)
@@ -366,8 +366,13 @@ csa_cache_put_many(struct csa_cache *c, struct csa_ctx *ctx,
 	size_t		 room = 0, size;
 	char		*block = NULL;
 
-	if (c->pool == NULL || ttl == 0)
+	if (c->pool == NULL || ttl == 0 || n == 0)
 		return;
+	for (size_t i = 0; i < n && room < GROUP_BYTES; i++)
+		room += value[i].len + CSA_VALUE_MORE;
+	if (room > GROUP_BYTES)
+		room = GROUP_BYTES;
+	block = csa_malloc(room);
 	for (size_t i = 0; i < n; i++) {
 		if (value[i].len > CSA_VALUE_MAX) {
 			result(key[i].kind, "large", 1);
@@ -378,7 +383,7 @@ csa_cache_put_many(struct csa_cache *c, struct csa_ctx *ctx,
 			put_group(c, ctx, key->kind, &g);
 			if (size > room) {
 				free(block);
-				room = size > GROUP_BYTES ? size : GROUP_BYTES;
+				room = size;
 				block = csa_malloc(room);
 			}
 		}

@@ -82,6 +82,8 @@ void	csa_kv_watch_end(struct csa_kv_watch *);
  * already.
  */
 bool	csa_kv_watch_on(struct csa_kv_watch *, int32_t *limit, int32_t ms);
+/* From here on the library waits for nothing. */
+void	csa_kv_watch_off(struct csa_kv_watch *, int32_t *limit);
 
 /* One is for all handles of a pool; it runs a thread.  NULL: it cannot. */
 struct csa_kv_warden *csa_kv_warden_new(long timeout_ms);

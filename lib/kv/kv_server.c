@@ -167,7 +167,7 @@ static void
 hang_up(struct csa_kv_server *s)
 {
 	/* It says goodbye, but must not wait until that can be sent. */
-	s->mc->poll_timeout = 0;
+	csa_kv_watch_off(s->watch, &s->mc->poll_timeout);
 	memcached_quit(s->mc);
 	s->warm = false;
 	empty_tray(s);

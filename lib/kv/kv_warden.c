@@ -96,6 +96,15 @@ csa_kv_watch_on(struct csa_kv_watch *w, int32_t *limit, int32_t ms)
 	return in_time;
 }
 
+void
+csa_kv_watch_off(struct csa_kv_watch *w, int32_t *limit)
+{
+	pthread_mutex_lock(&w->lock);
+	*limit = 0;
+	w->limit = NULL;
+	pthread_mutex_unlock(&w->lock);
+}
+
 /* ---- the thread ---- */
 
 /* When the earliest is due that is not cut short yet; 0: all are idle. */

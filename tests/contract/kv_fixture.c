@@ -68,7 +68,7 @@ static void
 spawn(const char *where, const char *arg, const char *server)
 {
 	const char	*argv[] = { "memcached", where, arg, "-l", "127.0.0.1",
-			    "-U", "0", "-t", "1", "-m", "16", NULL, NULL,
+			    "-U", "0", "-t", "1", "-m", "64", NULL, NULL,
 			    NULL, NULL, NULL };
 	size_t		 n = 11;
 	pid_t		 pid;

@@ -36,7 +36,8 @@ look(struct csa_kv *kv, const char *key)
 
 	free(val);
 	t = csa_now_ms() - t;
-	ck_assert_int_le(t, most);
+	/* Some more than one alone: many are at it. */
+	ck_assert_int_le(t, most + SLACK_MS);
 	return rc == -1 ? -1 - t : t;
 }
 
@@ -298,7 +299,7 @@ END_TEST
 
 START_TEST(one_too_large_of_many_spoils_no_other)
 {
-	static char		 big[100 * 1000];
+	static char		 big[600 * 1000];
 	const struct csa_kv_item item[] = {
 		{ "a", "1", 1, 0 }, { "b", big, sizeof(big), 0 },
 		{ "c", "3", 1, 0 }, { "d", big, sizeof(big), 0 },
@@ -308,7 +309,7 @@ START_TEST(one_too_large_of_many_spoils_no_other)
 	struct csa_kv		*kv;
 
 	memcached_option[0] = "-I";
-	memcached_option[1] = "16k";
+	memcached_option[1] = "512k";
 	start_unix(servers, sizeof(servers));
 	p = open_pool();
 	kv = csa_kv_take(p);

@@ -226,6 +226,17 @@ START_TEST(servers_that_make_no_sense)
 }
 END_TEST
 
+static void
+add_tests(Suite *s, const char *name, void (*add)(TCase *))
+{
+	TCase	*t = tcase_create(name);
+
+	tcase_set_timeout(t, 120);
+	tcase_add_checked_fixture(t, setup, teardown);
+	add(t);
+	suite_add_tcase(s, t);
+}
+
 int
 main(void)
 {
@@ -246,12 +257,12 @@ main(void)
 	    (int)CSA_NITEMS(openers));
 	tcase_add_test(t, fail_fails);
 	tcase_add_test(t, mem_is_bounded);
-	add_ill_tests(t);
-	add_pool_tests(t);
-	add_lying_tests(t);
 	tcase_add_loop_test(t, servers_that_make_no_sense, 0,
 	    (int)CSA_NITEMS(not_servers));
 	suite_add_tcase(s, t);
+	add_tests(s, "ill", add_ill_tests);
+	add_tests(s, "pool", add_pool_tests);
+	add_tests(s, "lying", add_lying_tests);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);

@@ -181,7 +181,8 @@ START_TEST(what_cannot_be_read_is_not_known)
 	fake.no_set = true;
 	ck_assert_int_eq(csa_generation_get(cache, &ctx, &bot, 5, &g), 0);
 	fake.no_set = false;
-	/* A lie that stays one. */
+	/* A lie that stays one, in place of what another has made. */
+	generation(other, &bot);
 	fake.lie = "x";
 	fake.lie_len = 1;
 	ck_assert_int_eq(csa_generation_get(cache, &ctx, &bot, 5, &g), 0);

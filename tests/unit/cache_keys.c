@@ -210,7 +210,7 @@ START_TEST(no_two_lists_of_fields_have_one_name)
 		name_it(&l[i]);
 	}
 	lists = distinct(l, by_fields);
-	ck_assert_uint_gt(lists, LISTS / 2);
+	ck_assert_uint_gt(lists, LISTS / 3);
 	ck_assert_uint_eq(distinct(l, by_name), lists);
 	free(l);
 }
