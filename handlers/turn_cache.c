@@ -252,13 +252,46 @@ present(struct csa_turn_cache *c, const struct csa_answer *a,
 	return c->broken || c->came < c->said.len ? break_off(err) : 1;
 }
 
+/*
+ * Are its passages those of the store, to the letter?  The generation in the key
+ * says so already; this is for the day on which that is wrong.  Measured with
+ * bench/caches.py: 46 of the 380 us of CPU that a kept answer takes, 6230 us being
+ * what one takes that is worked out.
+ */
+static bool
+is_current(const struct csa_turn_cache *c, const struct csa_answer *a)
+{
+	struct csa_ctx		*ctx = &c->call->req->ctx;
+	struct csa_store	*store = c->rag->store;
+	const char		**ids;
+	struct csa_chunk	*now;
+	struct csa_err		 unused;
+
+	ids = csa_arena_array(ctx->arena, a->n, const char *);
+	now = csa_arena_array(ctx->arena, a->n, struct csa_chunk);
+	for (size_t i = 0; i < a->n; i++)
+		ids[i] = a->passages[i].chunk.id;
+	if (store->ops->chunks(store, ctx, c->scope, ids, a->n, now,
+	    &unused) == -1)
+		return false;
+	for (size_t i = 0; i < a->n; i++) {
+		const struct csa_chunk	*was = &a->passages[i].chunk;
+
+		if (now[i].id == NULL ? !a->elsewhere[i] :
+		    now[i].len != was->len ||
+		    memcmp(now[i].text, was->text, was->len) != 0)
+			return false;
+	}
+	return true;
+}
+
 /* Is this an answer?  It may be gone, or another version's. */
 static bool
 is_answer(const struct csa_turn_cache *c, const struct csa_cached *v,
     struct csa_answer *a)
 {
 	return v->data != NULL && csa_answer_read(c->call->req->ctx.arena,
-	    v->data, v->len, a) == 0;
+	    v->data, v->len, a) == 0 && is_current(c, a);
 }
 
 /* 1, 0: it is not there, -1. */
@@ -533,7 +566,8 @@ share(struct csa_turn_cache *c)
 	bool			 land = c->flight != NULL && may_share(c);
 	struct csa_answer	 a = {
 		.passages = t->found.passages, .n = t->found.n,
-		.cited = t->cited, .res = t->res, .degraded = t->degraded,
+		.cited = t->cited, .elsewhere = t->found.elsewhere,
+		.res = t->res, .degraded = t->degraded,
 	};
 	struct csa_buf		 b;
 

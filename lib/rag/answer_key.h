@@ -6,10 +6,9 @@
  * he can wait.
  *
  * The passages are in it by the bot's generation and by what decides how they are
- * found (csa_rag_key), not by their text: whoever knows the key has not searched
- * yet, and that is what a hit saves.  Texts change only with the store's number,
- * in the same transaction, and the number is read for every question; so a hash
- * of the passages could differ from the stored one only where the key does.
+ * found (csa_rag_key), not by their text: whoever makes the key has not searched
+ * yet, and that is what a hit saves.  The texts stand beside the answer
+ * (answer_value.h); who takes it compares them with the store's.
  */
 
 #ifndef CSA_RAG_ANSWER_KEY_H

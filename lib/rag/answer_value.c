@@ -16,6 +16,8 @@
 #define TOKENS_MAX	INT32_MAX
 #define USD_MAX		1e6
 #define SCORE_MAX	2	/* 1, and what rounding adds */
+#define CITED		1	/* what is said of a passage */
+#define ELSEWHERE	2
 
 /* ---- writing ---- */
 
@@ -111,7 +113,9 @@ csa_answer_write(struct csa_buf *b, const struct csa_answer *a)
 	put_bytes(b, r->text, r->len);
 	put_passages(b, a->passages, a->n);
 	for (size_t i = 0; i < a->n; i++)
-		csa_buf_putc(b, a->cited[i] ? 1 : 0);
+		csa_buf_putc(b, (char)((a->cited[i] ? CITED : 0) |
+		    (a->elsewhere != NULL && a->elsewhere[i] ? ELSEWHERE :
+		    0)));
 }
 
 void
@@ -298,6 +302,8 @@ csa_answer_read(struct csa_arena *arena, const void *data, size_t n,
 {
 	struct csa_chat_res	*r = &a->res;
 	struct cursor		 c;
+	uint32_t		 flags;
+	bool			*elsewhere;
 	size_t			 len;
 
 	memset(a, 0, sizeof(*a));
@@ -319,8 +325,12 @@ csa_answer_read(struct csa_arena *arena, const void *data, size_t n,
 	if (!has(&c, a->n))
 		return -1;
 	a->cited = csa_arena_array(arena, a->n, bool);
-	for (size_t i = 0; i < a->n; i++)
-		a->cited[i] = get8(&c, 1) == 1;
+	a->elsewhere = elsewhere = csa_arena_array(arena, a->n, bool);
+	for (size_t i = 0; i < a->n; i++) {
+		flags = get8(&c, CITED | ELSEWHERE);
+		a->cited[i] = (flags & CITED) != 0;
+		elsewhere[i] = (flags & ELSEWHERE) != 0;
+	}
 	return c.at == c.end && !csa_utf8_blank(r->text, r->len) ? 0 : -1;
 }
 

@@ -34,6 +34,8 @@ struct csa_answer {
 	struct csa_passage	*passages;	/* best first; no vectors */
 	size_t			 n;
 	bool			*cited;		/* n of them */
+	/* Of each: only the index of vectors has its text.  NULL: of none. */
+	const bool		*elsewhere;
 	struct csa_chat_res	 res;		/* its counts: what was paid */
 	const char		*degraded;	/* of the whole; NULL: it is not */
 };

@@ -46,6 +46,7 @@ static struct csa_model	 model = { &model_ops, "gemini", "fake-model" };
 
 static uint64_t		 number;	/* the store's */
 static bool		 lost;		/* it cannot be read */
+static const char	*text_now;	/* of the passage; NULL: it is gone */
 
 static int
 generation(struct csa_store *s, struct csa_ctx *ctx,
@@ -73,10 +74,10 @@ chunks(struct csa_store *s, struct csa_ctx *ctx, const struct csa_scope *scope,
 	(void)err;
 	memset(out, 0, n * sizeof(*out));
 	for (size_t i = 0; i < n; i++)
-		if (strcmp(id[i], "d-chunk-0") == 0)
+		if (strcmp(id[i], "d-chunk-0") == 0 && text_now != NULL)
 			out[i] = (struct csa_chunk){ .id = "d-chunk-0",
-			    .document_id = "d", .text = "one", .len = 3,
-			    .title = "The\nmanual" };
+			    .document_id = "d", .text = text_now,
+			    .len = strlen(text_now), .title = "The\nmanual" };
 	return 0;
 }
 
@@ -116,6 +117,7 @@ setup(void)
 	app.store = &store;
 	number = 7;
 	lost = false;
+	text_now = "one";
 	kv = csa_kv_mem_open();
 	kv_ops = *kv->ops;
 	close_kv = kv_ops.close;
@@ -345,6 +347,19 @@ START_TEST(a_change_of_the_documents_ends_it)
 	ck_assert_str_eq(ask(Q, EXACT), "miss");
 	ck_assert_str_eq(ask(Q, EXACT), "miss");
 	lost = false;
+	ck_assert_str_eq(ask(Q, EXACT), "answer");
+}
+END_TEST
+
+/* Should ever a generation be wrong. */
+START_TEST(what_the_store_says_otherwise_is_not_quoted)
+{
+	ck_assert(is_kept(EXACT));
+	text_now = "two";
+	ck_assert_str_ne(ask(Q, EXACT), "answer");
+	text_now = NULL;
+	ck_assert_str_ne(ask(Q, EXACT), "answer");
+	text_now = "one";
 	ck_assert_str_eq(ask(Q, EXACT), "answer");
 }
 END_TEST
@@ -585,6 +600,7 @@ turns_case(void)
 	tcase_add_test(t, nothing_from_no_documents);
 	tcase_add_test(t, errors_are_not_kept);
 	tcase_add_test(t, a_change_of_the_documents_ends_it);
+	tcase_add_test(t, what_the_store_says_otherwise_is_not_quoted);
 	tcase_add_test(t, another_tenant_another_bot_another_question);
 	tcase_add_test(t, the_right_to_the_bot_comes_first);
 	tcase_add_test(t, history_is_part_of_the_question);

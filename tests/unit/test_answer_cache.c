@@ -298,12 +298,14 @@ static struct csa_passage	 sources[] = {
 	    .title = "" }, .25 },
 };
 static bool			 cited[] = { true, false };
+static const bool		 elsewhere[] = { false, true };
 
 static struct csa_answer
 an_answer(void)
 {
 	return (struct csa_answer){
 		.passages = sources, .n = 2, .cited = cited,
+		.elsewhere = elsewhere,
 		.res = {
 			.text = "It is so [1].", .len = 13,
 			.finish = CSA_FINISH_LENGTH, .model = "m",
@@ -349,6 +351,7 @@ START_TEST(an_answer_comes_back_as_it_was)
 	ck_assert_str_eq(r.degraded, "model_unavailable");
 	ck_assert_uint_eq(r.n, 2);
 	ck_assert(r.cited[0] && !r.cited[1]);
+	ck_assert(!r.elsewhere[0] && r.elsewhere[1]);
 	ck_assert_str_eq(r.passages[0].chunk.id, "d-0");
 	ck_assert_str_eq(r.passages[0].chunk.document_id, "d");
 	ck_assert_str_eq(r.passages[0].chunk.text, "one \xc3\xa9");
