@@ -56,7 +56,7 @@ class Site:
             ends.callback(memcached.stop)
             self.emulator = harness.Emulator(d)
             ends.callback(self.emulator.stop)
-            self.service = harness.Service(d, {"memcached_servers": memcached.socket, "log_level": "warn", "workers": 2,
+            self.service = harness.Service(d, {"memcached_servers": memcached.socket, "log_level": "info", "workers": 2,
                                                "threads": 64, "fallback": "none", **self.config},
                                            self.emulator.env("gemini"))
             ends.callback(self.service.stop)
