@@ -74,8 +74,10 @@ work(struct who *w, struct csa_flight *f)
 			rest(w, patience(60000));
 		if (first == IS_SLOW)
 			rest(w, 1000 * CSA_LEASE_S + 2500);
-	} else
+	} else if (with_memcached)
 		rest(w, 50);
+	else
+		until_all_have_boarded(w);
 	snprintf(value, sizeof(value), "value %u", n);
 	atomic_store(&tally->landed, n);
 	csa_flight_land(f, value, strlen(value));
