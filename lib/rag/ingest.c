@@ -8,6 +8,30 @@
 #include "lib/cache/generation.h"
 #include "lib/rag/rag.h"
 
+/* A document as it was when we began. */
+struct seen {
+	struct csa_ids	 ids;
+	uint64_t	 generation;	/* of the bot, or an earlier one */
+};
+
+static int
+look(const struct csa_rag *rag, struct csa_ctx *ctx,
+    const struct csa_scope *scope, const char *document_id,
+    const struct csa_chunk *chunks, size_t n, struct seen *seen,
+    struct csa_err *err)
+{
+	struct csa_store	*store = rag->store;
+
+	seen->generation = 0;
+	/* Only what is written elsewhere as well can come out of step. */
+	if (rag->vectors != NULL && rag->vectors->remote &&
+	    store->ops->generation(store, ctx, scope, &seen->generation,
+	    err) == -1)
+		return -1;
+	return store->ops->check_document(store, ctx, scope, document_id,
+	    chunks, n, &seen->ids, err);
+}
+
 /* The ids of one list that the other has not.  Lists are short: see limits. */
 static int
 compare_ids(const void *a, const void *b)
@@ -85,7 +109,8 @@ undo_remote(const struct csa_rag *rag, struct csa_ctx *ctx,
 	struct csa_ids	 now = chunk_ids(ctx->arena, chunks, n), added;
 	struct csa_err	 ignored;
 
-	qsort(old->id, old->n, sizeof(*old->id), compare_ids);
+	if (old->n > 1)
+		qsort(old->id, old->n, sizeof(*old->id), compare_ids);
 	added = ids_without(ctx->arena, &now, old->id, old->n);
 	if (added.n > 0 && rag->vectors->ops->del(rag->vectors, ctx, scope,
 	    &added, &ignored) == -1)
@@ -97,48 +122,70 @@ static int
 commit(const struct csa_rag *rag, struct csa_ctx *ctx,
     const struct csa_scope *scope, const char *document_id,
     const char *metadata, struct csa_chunk *chunks, size_t n,
-    struct csa_err *err)
+    struct csa_taken *taken, struct csa_err *err)
 {
 	return rag->store->ops->put_document(rag->store, ctx, scope,
 	    document_id, metadata, rag->embedder != NULL ?
-	    rag->embedder->model : "", chunks, n, NULL, err);
+	    rag->embedder->model : "", chunks, n, taken, err);
+}
+
+/*
+ * Somebody changed the bot between our look at the document and our commit: it may
+ * be another version that we have taken the place of, and vectors of his that are
+ * in no list any more would be quoted for ever.
+ */
+static void
+clear_up(const struct csa_rag *rag, struct csa_ctx *ctx,
+    const struct csa_scope *scope, uint64_t seen, const struct csa_taken *t)
+{
+	struct csa_err	 ignored;
+
+	if (t->generation == seen || t->ids.n == 0)
+		return;
+	if (rag->vectors->ops->del(rag->vectors, ctx, scope, &t->ids,
+	    &ignored) == -1)
+		csa_warn("some of %zu vectors of a version that was replaced "
+		    "may be left behind: %s", t->ids.n, ignored.msg);
 }
 
 static int
 with_remote(const struct csa_rag *rag, struct csa_ctx *ctx,
     const struct csa_scope *scope, const char *document_id,
     const char *metadata, struct csa_chunk *chunks, size_t n,
-    struct csa_vec *vecs, const struct csa_ids *old, struct csa_err *err)
+    struct csa_vec *vecs, const struct seen *seen, struct csa_err *err)
 {
-	int	 rc;
+	struct csa_taken	 taken;
 
-	rc = put_remote(rag, ctx, scope, document_id, chunks, vecs, n, old,
-	    err);
-	if (rc == 0) {
-		rc = commit(rag, ctx, scope, document_id, metadata, chunks, n,
-		    err);
-		if (rc == -1)
-			undo_remote(rag, ctx, scope, chunks, n, old);
-	}
-	if (rc == -1)
+	if (put_remote(rag, ctx, scope, document_id, chunks, vecs, n,
+	    &seen->ids, err) == -1) {
 		tell(rag, ctx, scope);
-	return rc;
+		return -1;
+	}
+	if (commit(rag, ctx, scope, document_id, metadata, chunks, n, &taken,
+	    err) == -1) {
+		undo_remote(rag, ctx, scope, chunks, n, &seen->ids);
+		tell(rag, ctx, scope);
+		return -1;
+	}
+	clear_up(rag, ctx, scope, seen->generation, &taken);
+	return 0;
 }
 
 static int
 with_vectors(const struct csa_rag *rag, struct csa_ctx *ctx,
     const struct csa_scope *scope, const char *document_id,
     const char *metadata, struct csa_chunk *chunks, size_t n,
-    struct csa_vec *vecs, const struct csa_ids *old, struct csa_err *err)
+    struct csa_vec *vecs, const struct seen *seen, struct csa_err *err)
 {
 	if (rag->vectors->remote)
 		return with_remote(rag, ctx, scope, document_id, metadata,
-		    chunks, n, vecs, old, err);
+		    chunks, n, vecs, seen, err);
 	for (size_t i = 0; i < n; i++) {
 		chunks[i].vec = csa_vec_floats(ctx->arena, &vecs[i], 1);
 		chunks[i].dim = vecs[i].dim;
 	}
-	return commit(rag, ctx, scope, document_id, metadata, chunks, n, err);
+	return commit(rag, ctx, scope, document_id, metadata, chunks, n, NULL,
+	    err);
 }
 
 /* What a chunk is about is often said in its title alone: it is embedded too. */
@@ -161,7 +208,7 @@ static int
 embed_and_put(const struct csa_rag *rag, struct csa_ctx *ctx,
     const struct csa_scope *scope, const char *document_id,
     const char *metadata, struct csa_chunk *chunks, size_t n,
-    const struct csa_ids *old, struct csa_err *err)
+    const struct seen *seen, struct csa_err *err)
 {
 	struct csa_text		*texts;
 	struct csa_vec		*vecs;
@@ -177,7 +224,7 @@ embed_and_put(const struct csa_rag *rag, struct csa_ctx *ctx,
 	rc = rag->embedder->ops->finish(job, vecs, err);
 	if (rc == 0)
 		rc = with_vectors(rag, ctx, scope, document_id, metadata,
-		    chunks, n, vecs, old, err);
+		    chunks, n, vecs, seen, err);
 	rag->embedder->ops->end(job);
 	return rc;
 }
@@ -188,19 +235,19 @@ csa_ingest(const struct csa_rag *rag, struct csa_ctx *ctx,
     const char *metadata, struct csa_chunk *chunks, size_t n,
     struct csa_err *err)
 {
-	struct csa_ids	 old = { NULL, 0 };
+	struct seen	 seen;
 	int		 rc;
 
 	if (rag->embedder == NULL)
 		rc = commit(rag, ctx, scope, document_id, metadata, chunks, n,
-		    err);
+		    NULL, err);
 	/* A conflict must be known before anything is paid for. */
-	else if (rag->store->ops->check_document(rag->store, ctx, scope,
-	    document_id, chunks, n, &old, err) == -1)
+	else if (look(rag, ctx, scope, document_id, chunks, n, &seen,
+	    err) == -1)
 		return -1;
 	else
 		rc = embed_and_put(rag, ctx, scope, document_id, metadata,
-		    chunks, n, &old, err);
+		    chunks, n, &seen, err);
 	if (rc == 0)
 		tell(rag, ctx, scope);
 	return rc;
@@ -208,22 +255,23 @@ csa_ingest(const struct csa_rag *rag, struct csa_ctx *ctx,
 
 /*
  * The far end first, as in put_remote and for the same reason: while the store
- * has the document its ids are known, and whoever tries again finds them.
+ * has the document its ids are known, and whoever tries again finds them.  1:
+ * something was deleted there; 0; -1.
  */
 static int
 forget_remote(const struct csa_rag *rag, struct csa_ctx *ctx,
     const struct csa_scope *scope, const char *document_id,
-    struct csa_err *err)
+    struct seen *seen, struct csa_err *err)
 {
-	struct csa_ids	 ids;
-
-	if (rag->store->ops->check_document(rag->store, ctx, scope,
-	    document_id, NULL, 0, &ids, err) == -1)
+	if (look(rag, ctx, scope, document_id, NULL, 0, seen, err) == -1)
 		return -1;
-	if (ids.n == 0)
+	if (seen->ids.n == 0)
 		return 0;
-	return rag->vectors->ops->del(rag->vectors, ctx, scope, &ids, err) ==
-	    -1 ? -1 : 1;
+	if (rag->vectors->ops->del(rag->vectors, ctx, scope, &seen->ids,
+	    err) == 0)
+		return 1;
+	tell(rag, ctx, scope);
+	return -1;
 }
 
 int
@@ -231,16 +279,24 @@ csa_forget(const struct csa_rag *rag, struct csa_ctx *ctx,
     const struct csa_scope *scope, const char *document_id,
     struct csa_ids *gone, struct csa_err *err)
 {
-	bool	 remote = rag->vectors != NULL && rag->vectors->remote;
-	int	 far = 0, rc = -1;
+	bool			 remote = rag->vectors != NULL &&
+				    rag->vectors->remote;
+	struct csa_taken	 taken;
+	struct seen		 seen;
+	int			 far = 0, rc;
 
 	*gone = (struct csa_ids){ NULL, 0 };
-	if (remote)
-		far = forget_remote(rag, ctx, scope, document_id, err);
-	if (far != -1)
-		rc = rag->store->ops->delete_document(rag->store, ctx, scope,
-		    document_id, gone, err);
-	if (rc == 1 || far != 0)
+	if (remote && (far = forget_remote(rag, ctx, scope, document_id,
+	    &seen, err)) == -1)
+		return -1;
+	rc = rag->store->ops->delete_document(rag->store, ctx, scope,
+	    document_id, &taken, err);
+	if (rc == 1) {
+		*gone = taken.ids;
+		if (remote)
+			clear_up(rag, ctx, scope, seen.generation, &taken);
+	}
+	if (rc == 1 || far == 1)
 		tell(rag, ctx, scope);
 	return rc;
 }

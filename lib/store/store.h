@@ -37,6 +37,13 @@ struct csa_ids {
 	size_t		 n;
 };
 
+/* What a transaction has found, and taken away. */
+struct csa_taken {
+	struct csa_ids	 ids;		/* that no chunk has any more */
+	uint64_t	 generation;	/* before it: who knew another one was
+					 * not alone */
+};
+
 /* A passage found by full text. */
 struct csa_text_hit {
 	struct csa_chunk chunk;		/* without vec */
@@ -82,7 +89,7 @@ struct csa_store_ops {
 	 * Replace document_id of the scope by these chunks, its old ones gone,
 	 * in one transaction that is on the disk when this returns 0; the bot's
 	 * generation rises with it.  metadata is the document's, JSON or
-	 * NULL.  model names what made the vectors ("" for none).  stale (may
+	 * NULL.  model names what made the vectors ("" for none).  taken (may
 	 * be NULL) gets the ids that the old version had and the new one has
 	 * not.  -1 CONFLICT (source client) where an id belongs to another
 	 * document of the bot, with nothing changed.
@@ -90,7 +97,7 @@ struct csa_store_ops {
 	int	(*put_document)(struct csa_store *, struct csa_ctx *,
 		    const struct csa_scope *, const char *document_id,
 		    const char *metadata, const char *model,
-		    const struct csa_chunk *, size_t n, struct csa_ids *stale,
+		    const struct csa_chunk *, size_t n, struct csa_taken *,
 		    struct csa_err *) CSA_MUSTCHECK;
 
 	/* Before anything is paid for: the same CONFLICT check, and old_ids. */
@@ -102,12 +109,13 @@ struct csa_store_ops {
 	/*
 	 * Delete document_id with its chunks, what full text knows of them and
 	 * their vectors, in one transaction that is on the disk when this
-	 * returns 1; the bot's generation rises with it.  gone gets the ids its
-	 * chunks had.  0 where there is none of that name: nothing is changed.
+	 * returns 1; the bot's generation rises with it.  taken gets the ids
+	 * its chunks had.  0 where there is none of that name: nothing is
+	 * changed.
 	 */
 	int	(*delete_document)(struct csa_store *, struct csa_ctx *,
 		    const struct csa_scope *, const char *document_id,
-		    struct csa_ids *gone, struct csa_err *) CSA_MUSTCHECK;
+		    struct csa_taken *, struct csa_err *) CSA_MUSTCHECK;
 
 	/*
 	 * The k best chunks for a question, by full text.  The question is

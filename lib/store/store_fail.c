@@ -17,10 +17,10 @@ static int
 put_document(struct csa_store *s, struct csa_ctx *ctx,
     const struct csa_scope *scope, const char *document_id,
     const char *metadata, const char *model, const struct csa_chunk *chunks,
-    size_t n, struct csa_ids *stale, struct csa_err *err)
+    size_t n, struct csa_taken *taken, struct csa_err *err)
 {
 	(void)s, (void)ctx, (void)scope, (void)document_id, (void)metadata;
-	(void)model, (void)chunks, (void)n, (void)stale;
+	(void)model, (void)chunks, (void)n, (void)taken;
 	return refuse(err);
 }
 
@@ -38,9 +38,9 @@ check_document(struct csa_store *s, struct csa_ctx *ctx,
 static int
 delete_document(struct csa_store *s, struct csa_ctx *ctx,
     const struct csa_scope *scope, const char *document_id,
-    struct csa_ids *gone, struct csa_err *err)
+    struct csa_taken *taken, struct csa_err *err)
 {
-	(void)s, (void)ctx, (void)scope, (void)document_id, (void)gone;
+	(void)s, (void)ctx, (void)scope, (void)document_id, (void)taken;
 	return refuse(err);
 }
 

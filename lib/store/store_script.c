@@ -59,14 +59,23 @@ give_ids(const struct csa_store_step *step, struct csa_ids *out)
 }
 
 static int
+give_taken(const struct csa_store_step *step, struct csa_taken *out)
+{
+	if (step == NULL || out == NULL)
+		return step == NULL ? -1 : 0;
+	out->generation = step->generation;
+	return give_ids(step, &out->ids);
+}
+
+static int
 put_document(struct csa_store *s, struct csa_ctx *ctx,
     const struct csa_scope *scope, const char *document_id,
     const char *metadata, const char *model, const struct csa_chunk *chunks,
-    size_t n, struct csa_ids *stale, struct csa_err *err)
+    size_t n, struct csa_taken *taken, struct csa_err *err)
 {
 	(void)ctx, (void)metadata, (void)model, (void)chunks, (void)n;
-	return give_ids(next(s, "put_document", scope, document_id, err),
-	    stale);
+	return give_taken(next(s, "put_document", scope, document_id, err),
+	    taken);
 }
 
 static int
@@ -84,13 +93,13 @@ check_document(struct csa_store *s, struct csa_ctx *ctx,
 static int
 delete_document(struct csa_store *s, struct csa_ctx *ctx,
     const struct csa_scope *scope, const char *document_id,
-    struct csa_ids *gone, struct csa_err *err)
+    struct csa_taken *taken, struct csa_err *err)
 {
 	const struct csa_store_step	*step;
 
 	(void)ctx;
 	step = next(s, "delete_document", scope, document_id, err);
-	if (give_ids(step, gone) == -1)
+	if (give_taken(step, taken) == -1)
 		return -1;
 	return step->ids != NULL;
 }

@@ -18,7 +18,7 @@ struct csa_store_step {
 	const struct csa_text_result *text;
 	const struct csa_chunk *chunks;	/* found by id or by row: as many as */
 	size_t		 nchunks;	/* were asked for, or fewer */
-	const struct csa_ids *ids;	/* stale, old, gone; NULL: none */
+	const struct csa_ids *ids;	/* taken, old; NULL: none */
 	uint64_t	 generation;
 	const struct csa_stored_vec *vecs;	/* in rising order of rows */
 	size_t		 nvecs;

@@ -205,13 +205,13 @@ int	csa_raise(struct csa_db *);
 /* The parts of the driver, for its table. */
 int	csa_sqlite_put_document(struct csa_store *, struct csa_ctx *,
 	    const struct csa_scope *, const char *, const char *, const char *,
-	    const struct csa_chunk *, size_t, struct csa_ids *,
+	    const struct csa_chunk *, size_t, struct csa_taken *,
 	    struct csa_err *) CSA_MUSTCHECK;
 int	csa_sqlite_check_document(struct csa_store *, struct csa_ctx *,
 	    const struct csa_scope *, const char *, const struct csa_chunk *,
 	    size_t, struct csa_ids *, struct csa_err *) CSA_MUSTCHECK;
 int	csa_sqlite_delete_document(struct csa_store *, struct csa_ctx *,
-	    const struct csa_scope *, const char *, struct csa_ids *,
+	    const struct csa_scope *, const char *, struct csa_taken *,
 	    struct csa_err *) CSA_MUSTCHECK;
 int	csa_sqlite_touch(struct csa_store *, struct csa_ctx *,
 	    const struct csa_scope *, struct csa_err *) CSA_MUSTCHECK;

@@ -1,5 +1,7 @@
 #include "config.h"
 
+#include <string.h>
+
 #include "lib/base/arena.h"
 #include "lib/store/store_sqlite.h"
 
@@ -9,22 +11,24 @@ struct work {
 	const char	*doing;		/* for the error */
 	const char	*document_id;
 	struct csa_arena *arena;
-	struct csa_ids	*gone;
+	struct csa_taken *taken;
 };
 
 static int
 remove_document(struct csa_db *c, const struct work *w)
 {
-	int64_t	 doc = csa_doc_find(c, w->document_id);
+	int64_t	 doc = csa_doc_find(c, w->document_id), generation;
 
 	if (doc == -1 || doc == 0)
 		return (int)doc;
-	if (csa_doc_ids(c, w->arena, doc, w->gone) == -1 ||
+	if (csa_meta(c, "generation", &generation) == -1 ||
+	    csa_doc_ids(c, w->arena, doc, &w->taken->ids) == -1 ||
 	    csa_doc_clear(c, doc) == -1 ||
 	    csa_run_with(c, CSA_STMT_DELETE_DOC, doc) == -1 ||
 	    csa_run_with(c, CSA_STMT_COUNT_CHUNKS,
-	    -(int64_t)w->gone->n) == -1 || csa_raise(c) == -1)
+	    -(int64_t)w->taken->ids.n) == -1 || csa_raise(c) == -1)
 		return -1;
+	w->taken->generation = (uint64_t)generation;
 	return 1;
 }
 
@@ -73,16 +77,16 @@ do_work(struct csa_store *store, struct csa_ctx *ctx,
 int
 csa_sqlite_delete_document(struct csa_store *store, struct csa_ctx *ctx,
     const struct csa_scope *scope, const char *document_id,
-    struct csa_ids *gone, struct csa_err *err)
+    struct csa_taken *taken, struct csa_err *err)
 {
 	const struct work	 w = { remove_document, "delete a document",
-				    document_id, ctx->arena, gone };
+				    document_id, ctx->arena, taken };
 	int			 rc;
 
-	*gone = (struct csa_ids){ NULL, 0 };
+	memset(taken, 0, sizeof(*taken));
 	rc = do_work(store, ctx, scope, &w, err);
 	if (rc != 1)
-		gone->n = 0;
+		taken->ids.n = 0;
 	return rc;
 }
 

@@ -147,6 +147,7 @@ struct put {
 	size_t		 n;
 	int64_t		 doc;
 	struct csa_ids	 old;
+	int64_t		 generation;	/* before */
 };
 
 static int
@@ -240,7 +241,8 @@ transaction(struct put *p, struct csa_arena *arena)
 {
 	if (csa_begin(p->c, true) == -1)
 		return -1;
-	if ((p->doc = csa_doc_find(p->c, p->document_id)) == -1 ||
+	if (csa_meta(p->c, "generation", &p->generation) == -1 ||
+	    (p->doc = csa_doc_find(p->c, p->document_id)) == -1 ||
 	    csa_doc_ids(p->c, arena, p->doc, &p->old) == -1 ||
 	    (p->old.n > 0 && csa_doc_clear(p->c, p->doc) == -1) ||
 	    write_document(p) == -1)
@@ -288,11 +290,11 @@ int
 csa_sqlite_put_document(struct csa_store *store, struct csa_ctx *ctx,
     const struct csa_scope *scope, const char *document_id,
     const char *metadata, const char *model, const struct csa_chunk *chunks,
-    size_t n, struct csa_ids *stale, struct csa_err *err)
+    size_t n, struct csa_taken *taken, struct csa_err *err)
 {
 	struct csa_sqlite	*s = (struct csa_sqlite *)store;
 	struct put		 p = { NULL, document_id, metadata, model,
-				    chunks, n, 0, { NULL, 0 } };
+				    chunks, n, 0, { NULL, 0 }, 0 };
 	int			 rc;
 
 	if (csa_db_take(s, ctx, scope, true, &p.c, err) != 1)
@@ -302,9 +304,10 @@ csa_sqlite_put_document(struct csa_store *store, struct csa_ctx *ctx,
 		csa_db_unlock(p.c);
 	}
 	csa_db_give(s, p.c);
-	if (rc == 0 && stale != NULL) {
+	if (rc == 0 && taken != NULL) {
 		drop_kept(ctx->arena, &p.old, chunks, n);
-		*stale = p.old;
+		taken->ids = p.old;
+		taken->generation = (uint64_t)p.generation;
 	}
 	return rc;
 }

@@ -16,12 +16,21 @@
 
 #include "tests/contract/store_fixture.h"
 
+static uint64_t	 was;		/* the generation before */
+
 static int
 delete(const struct csa_scope *scope, const char *document,
     struct csa_ids *gone)
 {
-	return store->ops->delete_document(store, &ctx, scope, document, gone,
+	struct csa_taken	 taken;
+	int			 rc;
+
+	memset(&taken, 0xee, sizeof(taken));
+	rc = store->ops->delete_document(store, &ctx, scope, document, &taken,
 	    &err);
+	*gone = taken.ids;
+	was = taken.generation;
+	return rc;
 }
 
 START_TEST(nothing_of_it_is_left)
@@ -135,6 +144,7 @@ START_TEST(the_generation_rises)
 	fx_store(&one, "d", 1, "plum");
 	last = fx_generation(&one);
 	ck_assert_int_eq(delete(&one, "d", &gone), 1);
+	ck_assert_uint_eq(was, last);
 	ck_assert_uint_gt(now = fx_generation(&one), last);
 	fx_reopen();
 	ck_assert_uint_eq(fx_generation(&one), now);

@@ -36,7 +36,7 @@ static const struct csa_store_step steps[] = {
 	{ .op = "touch", .bot = "two" },
 	{ .op = "delete_document", .bot = "one", .arg = "nobody" },
 	{ .op = "delete_document", .bot = "one", .arg = "d",
-	    .ids = &canned_gone },
+	    .generation = 8, .ids = &canned_gone },
 };
 static struct csa_store_script	 script = { .steps = steps,
 	.nsteps = CSA_NITEMS(steps) };
@@ -82,6 +82,7 @@ START_TEST(stores_finds_and_reads)
 	struct csa_chunk	 got[2];
 	struct csa_text_result	 r;
 	struct csa_ids		 names;
+	struct csa_taken	 taken;
 	int64_t			 since = 0;
 	uint64_t		 v;
 	int			 rc = drivers[_i].rc;
@@ -130,14 +131,15 @@ START_TEST(stores_finds_and_reads)
 	ck_assert_int_eq(store->ops->touch(store, &ctx, &two, &err), rc);
 	assert_failed(rc);
 	ck_assert_int_eq(store->ops->delete_document(store, &ctx, &one,
-	    "nobody", &names, &err), rc);
+	    "nobody", &taken, &err), rc);
 	assert_failed(rc);
 	ck_assert_int_eq(store->ops->delete_document(store, &ctx, &one, "d",
-	    &names, &err), rc == 0 ? 1 : -1);
+	    &taken, &err), rc == 0 ? 1 : -1);
 	assert_failed(rc);
 	if (rc == 0) {
-		ck_assert_uint_eq(names.n, 1);
-		ck_assert_str_eq(names.id[0], "d-chunk-0");
+		ck_assert_uint_eq(taken.ids.n, 1);
+		ck_assert_str_eq(taken.ids.id[0], "d-chunk-0");
+		ck_assert_uint_gt(taken.generation, 0);
 	}
 }
 END_TEST
@@ -213,22 +215,25 @@ START_TEST(replacing_leaves_no_old_chunk)
 	struct csa_chunk	 c[2] = { { .id = "d-chunk-1", .text = "kiwi",
 	    .len = 4, .title = "" }, { .id = "new", .text = "fig", .len = 3,
 	    .title = "" } };
-	struct csa_ids		 stale;
+	struct csa_taken	 taken;
+	uint64_t		 before;
 
 	fx_store(&one, "d", 3, "plum");
 	fx_store(&one, "other", 1, "plum");
+	before = fx_generation(&one);
 	ck_assert_int_eq(store->ops->put_document(store, &ctx, &one, "d", NULL,
-	    "", c, 2, &stale, &err), 0);
-	ck_assert_uint_eq(stale.n, 2);
-	ck_assert_str_eq(stale.id[0], "d-chunk-0");
-	ck_assert_str_eq(stale.id[1], "d-chunk-2");
+	    "", c, 2, &taken, &err), 0);
+	ck_assert_uint_eq(taken.generation, before);
+	ck_assert_uint_eq(taken.ids.n, 2);
+	ck_assert_str_eq(taken.ids.id[0], "d-chunk-0");
+	ck_assert_str_eq(taken.ids.id[1], "d-chunk-2");
 	ck_assert_uint_eq(fx_count(&one, "plum"), 1);
 	ck_assert_uint_eq(fx_count(&one, "kiwi"), 1);
 	ck_assert_uint_eq(fx_count(&one, "fig"), 1);
 	/* And by nothing at all. */
 	ck_assert_int_eq(store->ops->put_document(store, &ctx, &one, "d", NULL,
-	    "", NULL, 0, &stale, &err), 0);
-	ck_assert_uint_eq(stale.n, 2);
+	    "", NULL, 0, &taken, &err), 0);
+	ck_assert_uint_eq(taken.ids.n, 2);
 	ck_assert_uint_eq(fx_count(&one, "kiwi fig plum"), 1);
 	fx_assert_sound("one");
 }

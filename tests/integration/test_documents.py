@@ -1,6 +1,8 @@
 """DELETE /documents, behind each of the servers, and with the emulated index."""
+import concurrent.futures
 import json
 import os
+import random
 import signal
 import urllib.parse
 
@@ -149,3 +151,28 @@ def test_a_wrong_method_is_no_deletion(site):
     r = site.client.request("POST", "/documents/olaf?bot_id=posted", json.dumps({}))
     assert r.status == 405, r
     assert sources(site.client, "posted") == [TEXT]
+
+
+def test_the_index_keeps_nothing_that_the_store_has_not(pinecone, emulator):
+    """The same documents stored, in all lengths, and deleted by many at the same time."""
+    client, names = pinecone.client, ["one", "two"]
+
+    def work(seed):
+        rng = random.Random(seed)
+        for _ in range(25):
+            name = rng.choice(names)
+            if rng.random() < 0.4:
+                assert delete(client, name, "race").status in (200, 404)
+            else:
+                assert client.store("race", name, [f"Bell {i} of {name}, by {seed}." for i in range(rng.randrange(1, 6))]).status == 200
+    # The far end is slow, so that others come in between.
+    emulator.fault("pinecone.*", count=-1, kind="delay", delay_ms=15)
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, range(6)))
+    emulator.clear()
+    stored = [s for s in client.chat("race", "Which bell, of one or of two?", {"retriever_k": 100}).json["metadata"]["sources"]]
+    assert vectors(emulator, "race") <= len(stored)
+    for name in names:
+        assert delete(client, name, "race").status in (200, 404)
+    assert vectors(emulator, "race") == 0
+    assert sources(client, "race", "Which bell, of one or of two?") == []

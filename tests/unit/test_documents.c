@@ -219,13 +219,18 @@ START_TEST(the_store_is_last)
 	static const char	*ids[] = { "d-chunk-0" };
 	static const struct csa_ids old = { ids, 1 };
 	const struct csa_store_step steps[] = {
+		{ .op = "generation", .generation = 7 },
 		{ .op = "check_document", .arg = "d", .ids = &old },
 		{ .op = "delete_document", .arg = "d",
 		    .fail = CSA_ERR_STORE_UNAVAILABLE },
+		{ .op = "generation", .generation = 7 },
 		{ .op = "check_document", .arg = "d",
 		    .fail = CSA_ERR_STORE_UNAVAILABLE },
+		{ .op = "generation", .fail = CSA_ERR_STORE_UNAVAILABLE },
+		{ .op = "generation", .generation = 7 },
 		{ .op = "check_document", .arg = "d", .ids = &old },
-		{ .op = "delete_document", .arg = "d", .ids = &old },
+		{ .op = "delete_document", .arg = "d", .ids = &old,
+		    .generation = 7 },
 	};
 	struct csa_store_script	 script = { .steps = steps,
 				    .nsteps = CSA_NITEMS(steps) };
@@ -236,12 +241,59 @@ START_TEST(the_store_is_last)
 	ck_assert_str_eq(v1_str("error.code"), "store_unavailable");
 	ck_assert_uint_eq(index_script.dels, 1);
 	/* Without knowing its ids nothing is touched. */
-	ck_assert_int_eq(v1_ask(KEY, "DELETE", "/documents/d?bot_id=b", NULL),
-	    503);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(v1_ask(KEY, "DELETE",
+		    "/documents/d?bot_id=b", NULL), 503);
 	ck_assert_uint_eq(index_script.dels, 1);
 	ck_assert_int_eq(v1_ask(KEY, "DELETE", "/documents/d?bot_id=b", NULL),
 	    200);
 	ck_assert_uint_eq(index_script.dels, 2);
+	ck_assert_str_eq(script.wrong, "");
+	app.store->ops->close(app.store);
+}
+END_TEST
+
+/*
+ * Stored again by somebody else between the look at its ids and the commit: what
+ * he has put there is deleted as well.
+ */
+START_TEST(a_version_in_between_leaves_nothing)
+{
+	static const char	*first[] = { "d-0" }, *second[] = { "d-1" };
+	static const struct csa_ids seen = { first, 1 }, gone = { second, 1 };
+	const struct csa_store_step steps[] = {
+		{ .op = "generation", .generation = 7 },
+		{ .op = "check_document", .arg = "d", .ids = &seen },
+		{ .op = "delete_document", .arg = "d", .ids = &gone,
+		    .generation = 8 },
+		/* And where it is replaced. */
+		{ .op = "generation", .generation = 7 },
+		{ .op = "check_document", .arg = "d", .ids = &seen },
+		{ .op = "put_document", .arg = "d", .ids = &gone,
+		    .generation = 8 },
+		{ .op = "generation", .generation = 9 },
+		{ .op = "check_document", .arg = "d", .ids = &seen },
+		{ .op = "put_document", .arg = "d", .ids = &seen,
+		    .generation = 9 },
+	};
+	static const char	 post[] = "{\"document_id\":\"d\","
+				    "\"chunks\":[\"x\"],"
+				    "\"metadata\":{\"bot_id\":\"b\"}}";
+	struct csa_store_script	 script = { .steps = steps,
+				    .nsteps = CSA_NITEMS(steps) };
+
+	app.store = csa_store_script_open(&script);
+	ck_assert_int_eq(v1_ask(KEY, "DELETE", "/documents/d?bot_id=b", NULL),
+	    200);
+	ck_assert_uint_eq(index_script.dels, 2);
+	ck_assert_str_eq(index_script.last_del, "d-1 ");
+	ck_assert_int_eq(v1_ask(KEY, "POST", "/embed_and_store", post), 200);
+	/* d-0 of the version that was seen, d-1 of the one that was not. */
+	ck_assert_uint_eq(index_script.dels, 4);
+	ck_assert_str_eq(index_script.last_del, "d-1 ");
+	ck_assert_int_eq(v1_ask(KEY, "POST", "/embed_and_store", post), 200);
+	ck_assert_uint_eq(index_script.dels, 5);
+	ck_assert_str_eq(index_script.last_del, "d-0 ");
 	ck_assert_str_eq(script.wrong, "");
 	app.store->ops->close(app.store);
 }
@@ -305,6 +357,7 @@ main(void)
 	tcase_add_test(tc, a_tenant_deletes_its_own);
 	tcase_add_test(tc, vectors_that_stay_keep_the_document);
 	tcase_add_test(tc, the_store_is_last);
+	tcase_add_test(tc, a_version_in_between_leaves_nothing);
 	tcase_add_test(tc, vectors_of_this_host_go_with_the_store);
 	tcase_add_test(tc, reads_a_query);
 	suite_add_tcase(s, tc);

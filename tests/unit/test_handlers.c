@@ -171,7 +171,7 @@ static int
 fake_put(struct csa_store *s, struct csa_ctx *ctx,
     const struct csa_scope *scope, const char *document_id,
     const char *metadata, const char *model_name,
-    const struct csa_chunk *chunks, size_t n, struct csa_ids *stale,
+    const struct csa_chunk *chunks, size_t n, struct csa_taken *taken,
     struct csa_err *err)
 {
 	(void)s;
@@ -181,7 +181,7 @@ fake_put(struct csa_store *s, struct csa_ctx *ctx,
 	(void)metadata;
 	(void)model_name;
 	(void)chunks;
-	(void)stale;
+	(void)taken;
 	if (store_error != CSA_OK)
 		return csa_fail(err, store_error, CSA_SRC_STORE, NULL);
 	stored += n;
