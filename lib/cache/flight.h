@@ -3,9 +3,9 @@
  * the others wait for it, over all processes and hosts.
  *
  * Within a process the board is a table; between them it is one item of memcached
- * under the flight's key: who leads (host, process, a random name), what there is
- * of the value so far, and at last the value.  It is renewed while the leader
- * waits (csa_waiter_tick) and ends by itself CSA_LEASE_S after the last time, so
+ * under the flight's key: who leads (host, process, a random name), and what there
+ * is of the value so far; in the end the value is in another.  It is renewed while
+ * the leader waits (csa_waiter_tick) and ends by itself CSA_LEASE_S after that, so
  * that a host which is lost delays nobody for longer; a leader of the same host
  * that is dead is seen at the next look.  Where memcached cannot say who leads,
  * everyone leads (in a process still only one): a cache never stops an answer.
@@ -41,11 +41,12 @@ struct csa_flight_ear {
 };
 
 /*
- * Come aboard.  Never NULL, and never waits but for one operation of memcached;
- * csa_flight_leave must follow, until when the ctx must live.  key is the value's.
- * Who comes after a flight has landed begins another one: whether what has landed
- * may be used later is for the cache to say, under the value's key.  Everyone
- * leads without a cache (NULL), without single_flight, and without a waiter.
+ * Come aboard.  Never NULL, and never waits but for an operation of memcached, or
+ * two where somebody else leads.  csa_flight_leave must follow; until then the ctx
+ * must live.  key is the value's.  Who comes after a flight has landed begins
+ * another one: whether what has landed may be used later is for the cache to say,
+ * under the value's key.  Everyone leads without a cache (NULL), without
+ * single_flight, and without a waiter.
  */
 struct csa_flight *csa_flight_board(struct csa_cache *, struct csa_ctx *,
 		    const struct csa_cache_key *);

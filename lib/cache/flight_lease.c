@@ -24,7 +24,8 @@
 #include "lib/base/clock.h"
 #include "lib/cache/flight_internal.h"
 
-#define LANDED_S	3	/* followers look every 50 ms */
+#define LANDED_S	5	/* followers look every 50 ms, if they can */
+#define TAKES		3	/* where flights land one after the other */
 #define HEIR_S		10	/* longer than the lost one's lease */
 #define HEIRS		4	/* one after the other, while nobody looked */
 #define BAFFLED		3	/* looks */
@@ -114,26 +115,59 @@ now_ours(struct csa_lease *l, struct csa_ctx *ctx, int64_t began)
 	charge(ctx, l->reserve);
 }
 
-/* with: ctx, or one that is not bound by its budget. */
+/* Remember who leads: 1; 0: nobody; -1: not known. */
+static int
+meet(struct csa_lease *l, struct csa_ctx *mine)
+{
+	struct csa_cached	 c;
+	struct csa_note		 note;
+	int			 rc;
+
+	rc = csa_cache_look(l->cache, mine, &l->key, &c);
+	if (rc != 1)
+		return rc;
+	if (!csa_note_read(&c, &note))
+		return -1;
+	memcpy(l->name, note.name, sizeof(l->name));
+	l->known = true;
+	return 1;
+}
+
+/*
+ * mine: like ctx, with our own arena, and bound by the budget or not.  Who does not
+ * lead must know who does: otherwise a flight that lands before our first look
+ * would be missed, and flown again.
+ */
 static enum csa_lease_news
-take(struct csa_lease *l, struct csa_ctx *ctx, struct csa_ctx *with)
+take(struct csa_lease *l, struct csa_ctx *ctx, struct csa_ctx *mine)
 {
 	int64_t	 began = csa_now_ns();
 	int	 rc;
 
 	l->ours = l->known = false;
-	csa_random(l->name, sizeof(l->name));
-	rc = write_lease(l, with, true, NULL, 0);
-	if (rc == 0)
-		now_ours(l, ctx, began);
-	return rc == 0 ? CSA_LEASE_OURS : rc == 1 ? CSA_LEASE_THEIRS :
-	    CSA_LEASE_AWAY;
+	for (int i = 0; i < TAKES; i++) {
+		csa_random(l->name, sizeof(l->name));
+		rc = write_lease(l, mine, true, NULL, 0);
+		if (rc == 0) {
+			now_ours(l, ctx, began);
+			return CSA_LEASE_OURS;
+		}
+		if (rc == -1)
+			return CSA_LEASE_AWAY;
+		/* It may just have landed. */
+		if (meet(l, mine) != 0)
+			break;
+	}
+	return CSA_LEASE_THEIRS;
 }
 
 enum csa_lease_news
 csa_lease_take(struct csa_lease *l, struct csa_ctx *ctx)
 {
-	return take(l, ctx, ctx);
+	struct csa_ctx	 mine = unbound(l, ctx);
+
+	mine.spent = ctx->spent;
+	return take(l, ctx, &mine);
 }
 
 /* What there is under the name that we know: THEIRS, as it did not land. */

@@ -71,8 +71,8 @@ mc_start(void)
 {
 	csa_log_open("test", "/dev/null", CSA_ERROR);
 	memset(&mc_config, 0, sizeof(mc_config));
-	mc_config.memcached_timeout_ms = 2000;
-	mc_config.cache_budget_ms = 20000;
+	mc_config.memcached_timeout_ms = (long)patience(2000);
+	mc_config.cache_budget_ms = (long)patience(20000);
 	mc_config.single_flight = true;
 	memcpy(dir + sizeof(dir) - 7, "XXXXXX", 6);
 	ck_assert_ptr_nonnull(mkdtemp(dir));

@@ -138,6 +138,37 @@ START_TEST(swift_heir)
 }
 END_TEST
 
+/* The flight has landed, and more, before a follower looks for the first time. */
+START_TEST(late_first_look)
+{
+	struct csa_flight	*f;
+	struct csa_cached	 value;
+	struct csa_err		 err;
+	struct who		 w;
+
+	who_open(&w, &hosts[REMOTE], patience(30000));
+	take_the_lead();
+	f = flight_board(&w, REMOTE);
+	ck_assert(!csa_flight_leads(f));
+	/* i: it gives up first, and an heir lands. */
+	if (_i == 1) {
+		csa_flight_leave(flight);
+		flight = flight_board(&leader, LOCAL);
+		ck_assert_int_eq(csa_flight_follow(flight, NULL, &value,
+		    &err), 0);
+	}
+	csa_flight_land(flight, "first", 5);
+	csa_flight_leave(flight);
+	take_the_lead();
+	ck_assert_int_eq(csa_flight_follow(f, NULL, &value, &err), 1);
+	ck_assert_uint_eq(value.len, 5);
+	ck_assert_mem_eq(value.data, "first", 5);
+	csa_flight_leave(flight);
+	csa_flight_leave(f);
+	who_close(&w);
+}
+END_TEST
+
 /* Where all fail, nobody stands in line for more than three of them. */
 START_TEST(patience_ends)
 {
@@ -370,6 +401,7 @@ flights_case(void)
 	tcase_add_loop_test(t, giving_up, 0, 2);
 	tcase_add_loop_test(t, after_giving_up, 0, 2);
 	tcase_add_test(t, swift_heir);
+	tcase_add_loop_test(t, late_first_look, 0, 2);
 	tcase_add_test(t, patience_ends);
 	tcase_add_loop_test(t, followers_deadline, 0, 2);
 	tcase_add_loop_test(t, followers_client_leaves, 0, 2);
