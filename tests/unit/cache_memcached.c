@@ -56,7 +56,7 @@ embed(void *arg)
 	char		 name[20], want[VECTOR];
 	size_t		 found = 0;
 
-	for (int round = 0; round < 60; round++) {
+	for (int round = 0; round < 25; round++) {
 		for (size_t i = 0; i < BATCH; i++) {
 			seed = seed * 1103515245 + 12345;
 			text[i] = seed / 65536 % TEXTS;
@@ -96,7 +96,7 @@ START_TEST(vectors_are_never_mixed_up)
 	ck_assert_uint_eq(counted("embedding|odd"), 0);
 	ck_assert_uint_eq(counted("embedding|error"), 0);
 	/* All texts are there by now. */
-	ck_assert_uint_gt(counted("embedding|hit"), THREADS * 40 * BATCH);
+	ck_assert_uint_gt(counted("embedding|hit"), THREADS * 15 * BATCH);
 }
 END_TEST
 
