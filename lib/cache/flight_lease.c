@@ -164,8 +164,11 @@ take(struct csa_lease *l, struct csa_ctx *ctx, struct csa_ctx *mine)
 enum csa_lease_news
 csa_lease_take(struct csa_lease *l, struct csa_ctx *ctx)
 {
-	struct csa_ctx	 mine = unbound(l, ctx);
+	struct csa_ctx	 mine;
 
+	if (!csa_cache_is_on(l->cache))
+		return CSA_LEASE_AWAY;
+	mine = unbound(l, ctx);
 	mine.spent = ctx->spent;
 	return take(l, ctx, &mine);
 }
@@ -410,7 +413,7 @@ void
 csa_lease_end(struct csa_lease *l, struct csa_ctx *ctx, const void *value,
     size_t n)
 {
-	struct csa_ctx	 mine = unbound(l, ctx);
+	struct csa_ctx	 mine;
 	int64_t		 began = csa_now_ns();
 
 	charge(ctx, -l->reserve);
@@ -418,6 +421,7 @@ csa_lease_end(struct csa_lease *l, struct csa_ctx *ctx, const void *value,
 	/* Those who took us for lost wait for somebody else by now. */
 	if (!l->ours)
 		return;
+	mine = unbound(l, ctx);
 	/*
 	 * What could not land may still be given up, for the lease can be another
 	 * server's; who comes next would wait for it until it ends by itself.
