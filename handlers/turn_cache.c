@@ -21,6 +21,9 @@
 /* A piece of an answer that is there at once. */
 #define PIECE		400
 
+/* What quotes are left of the time: a tenth, but no more than this. */
+#define QUOTES_MS	500
+
 /* ---- may it? ---- */
 
 static enum csa_reuse
@@ -48,10 +51,12 @@ is_kept(const struct csa_turn_cache *c)
 static bool
 is_unknown(const struct csa_turn *t)
 {
+	if (t->res.unknown)
+		return true;
 	for (size_t i = 0; i < t->found.n; i++)
 		if (t->cited[i])
 			return false;
-	return t->res.unknown || csa_says_unknown(t->res.text, t->res.len);
+	return csa_says_unknown(t->res.text, t->res.len);
 }
 
 static bool
@@ -388,6 +393,39 @@ told(void *arg, const void *data, size_t len)
 	return say(c, text, ntext);
 }
 
+/* Work it out alone; returns 0. */
+static int
+leave(struct csa_turn_cache *c)
+{
+	csa_flight_leave(c->flight);
+	c->flight = NULL;
+	c->following = false;
+	c->came = 0;
+	return 0;
+}
+
+/*
+ * Who would rather have quotes in time than an error gives up while there is time
+ * for them, as models do (chain.h); but not in the middle of a text.
+ */
+static int64_t
+patience(const struct csa_turn_cache *c)
+{
+	const struct csa_ctx	*ctx = &c->call->req->ctx;
+	int64_t			 spare = csa_left_ms(ctx->deadline) / 10;
+
+	if (!c->t->r->may_degrade)
+		return ctx->deadline;
+	return ctx->deadline - (spare < QUOTES_MS ? spare : QUOTES_MS);
+}
+
+static bool
+may_go_alone(const struct csa_turn_cache *c, const struct csa_err *err)
+{
+	return err->code == CSA_ERR_DEADLINE && c->t->r->may_degrade &&
+	    c->said.len == 0 && csa_left_ms(c->call->req->ctx.deadline) > 0;
+}
+
 /* 1, 0: it is nothing that we know, -1. */
 static int
 landed(struct csa_turn_cache *c, const struct csa_cached *v,
@@ -410,9 +448,7 @@ landed(struct csa_turn_cache *c, const struct csa_cached *v,
 		return -1;
 	}
 	/* Of another version, say: then everybody for himself. */
-	csa_flight_leave(c->flight);
-	c->flight = NULL;
-	return 0;
+	return leave(c);
 }
 
 static int
@@ -436,6 +472,8 @@ follow(struct csa_turn_cache *c, struct csa_err *err)
 	}
 	if (c->broken)
 		return break_off(err);
+	if (may_go_alone(c, &e))
+		return leave(c);
 	*err = e;
 	return -1;
 }
@@ -536,7 +574,9 @@ csa_turn_recall(struct csa_turn_cache *c, struct csa_err *err)
 		rc = look_similar(c, err);
 	if (rc != 0 || !fly)
 		return rc;
-	c->flight = csa_flight_board(c->app->cache, ctx, &c->key);
+	c->patient = *ctx;
+	c->patient.deadline = patience(c);
+	c->flight = csa_flight_board(c->app->cache, &c->patient, &c->key);
 	if (!csa_flight_leads(c->flight))
 		return follow(c, err);
 	return lead(c, err);
@@ -571,6 +611,11 @@ share(struct csa_turn_cache *c)
 	};
 	struct csa_buf		 b;
 
+	/* Nobody waits for it: then it need not be written down. */
+	if (!kept && land && csa_flight_leave_alone(c->flight)) {
+		c->flight = NULL;
+		land = false;
+	}
 	if (!kept && !land)
 		return;
 	csa_buf_init(&b, VALUE_MAX);

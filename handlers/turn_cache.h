@@ -59,6 +59,8 @@ struct csa_turn_cache {
 	int64_t			 began, waiting;	/* ns, since when */
 
 	struct csa_flight	*flight;	/* NULL: none */
+	struct csa_ctx		 patient;	/* the flight's: who follows */
+						/* may have to give up */
 	struct csa_listener	 tap;		/* between the model and l */
 	struct csa_buf		 progress;	/* what a leader tells */
 	/* What the client has been told. */

@@ -362,6 +362,23 @@ def test_a_short_time_is_ones_own(eight, emulator):
         assert [o.result().status for o in others] == [200] * 4
 
 
+def test_who_has_less_time_is_degraded_in_time(eight, emulator):
+    """As one is who waits for a model: quotes rather than an error."""
+    slow(emulator, delay_ms=5000 * SLOW)
+    question = "What do visitors under the age of twelve need?"
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        first = pool.submit(eight.client.chat, BOT, question, None)
+        time.sleep(0.5 * SLOW)
+        start = time.monotonic()
+        r = eight.client.chat(BOT, question, None, headers={"X-Request-Timeout-Ms": str(2000 * SLOW)})
+        assert r.status == 200 and r.json["metadata"]["degraded"] and "adult" in r.json["response"], r
+        assert time.monotonic() - start < 2.3 * SLOW
+        with sse.chat(eight.client.port, BOT, question, headers={"X-Request-Timeout-Ms": str(2000 * SLOW)}) as s:
+            events = sse.check(s.all())
+        assert events[-1].name == "done" and events[-1].data["degraded"]
+        assert first.result().status == 200 and not first.result().json["metadata"]["degraded"]
+
+
 def leaves(port, question):
     """A client that hangs up in the middle."""
     s = sse.chat(port, BOT, question)
@@ -439,8 +456,8 @@ def test_the_leading_worker_is_killed(emulator, stream):
             good = [a for a in answers if a is not None and not isinstance(a, Exception)]
             assert len({a.json["response"] for a in good}) == 1 and "ninety minutes" in good[0].json["response"]
         lost = [ends[i] - killed for i, a in enumerate(answers) if a not in good]
-        # Those went down with it: they ended then and there.
-        assert 1 <= len(lost) <= 25 and max(lost) < 1.5 * SLOW, (len(lost), lost)
+        # Those went down with it: they ended then and there. How many one worker has is the kernel's choice.
+        assert 1 <= len(lost) <= 46 and max(lost) < 1.5 * SLOW, (len(lost), lost)
         assert (calls(emulator) - before)["chat"] == 2
 
 
