@@ -205,9 +205,10 @@ syscalls() {
 	    "$tmp/strace.100" "$tmp/strace.600" | sort -rn
 }
 
+# All ask the same, and would share one call: here each is to make its own.
 connections() {
 	local stats
-	write_conf "workers = 2" "threads = 16"
+	write_conf "workers = 2" "threads = 16" "single_flight = no"
 	upstream_stats >"$tmp/reply"
 	pool "$prefork" -c "$tmp/conf" -- "$chat" -c "$tmp/conf"
 	chats 1000 8
@@ -231,7 +232,7 @@ pss() {
 memory() {
 	local workers=() peak=0 now load
 	write_conf "workers = 2" "threads = 192" "queue = 256" \
-	    "queue_timeout_ms = 10000"
+	    "queue_timeout_ms = 10000" "single_flight = no"
 	pool "$prefork" -c "$tmp/conf" -- "$chat" -c "$tmp/conf"
 	sleep 1
 	mapfile -t workers < <(pgrep -P "$pool")

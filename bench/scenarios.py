@@ -36,7 +36,7 @@ class Bench:
 
     def chat(self, service, *args):
         return self.load.run(service.port, "/chat", self.chat_body,
-                             services.KEY, *args)
+                             services.KEY, *args, mark=MARK)
 
     def store(self, service, *args):
         return self.load.run(service.port, "/embed_and_store",
@@ -44,11 +44,14 @@ class Bench:
 
 
 def chat_body():
-    """856 bytes with four turns of history, as in the reference run."""
+    """856 bytes with four turns of history, as in the reference run.
+
+    The mark makes each question another: the same one at the same time would be
+    answered once for all who ask it (single flight)."""
     def body(fill):
         return {
             "bot_id": services.BOT,
-            "message": "How long is the warranty, and what about damage?",
+            "message": "How long is the warranty, and what about damage? " + MARK,
             "user_id": None,
             "history": [
                 {"role": "user", "content": "Hello, I bought a device."},

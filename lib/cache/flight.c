@@ -213,6 +213,27 @@ give_up(struct csa_flight *f)
 	unlock(f);
 }
 
+bool
+csa_flight_leave_alone(struct csa_flight *f)
+{
+	struct csa_plane	*p = f->plane;
+
+	CSA_MUST(f->leads && !f->landed);
+	if (p == NULL)
+		return true;
+	lock(f);
+	if (p->refs > 1 || p->lease.ours) {
+		unlock(f);
+		return false;
+	}
+	p->captain = NULL;
+	csa_plane_quit(p);
+	unlock(f);
+	csa_buf_fini(&f->heard);
+	f->plane = NULL;
+	return true;
+}
+
 void
 csa_flight_leave(struct csa_flight *f)
 {

@@ -72,6 +72,11 @@ void	csa_flight_tell(struct csa_flight *, const void *, size_t n);
 void	csa_flight_land(struct csa_flight *, const void *, size_t n);
 /* How many of this process follow now; for tests and metrics. */
 unsigned csa_flight_followers(const struct csa_flight *);
+/*
+ * A leader's who need not land, since nobody follows and nobody else could:
+ * true, and it has left.  False: it is still aboard.
+ */
+bool	csa_flight_leave_alone(struct csa_flight *);
 /* Either role's end.  A leader that has not landed lets the next one lead now. */
 void	csa_flight_leave(struct csa_flight *);
 

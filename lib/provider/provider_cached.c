@@ -98,6 +98,12 @@ land(struct csa_embed_job *job, const struct csa_err *err)
 
 	if (job->flight == NULL)
 		return;
+	/* Numbers out of text are a fifth of a chat: not for nobody. */
+	if (csa_flight_leads(job->flight) &&
+	    csa_flight_leave_alone(job->flight)) {
+		job->flight = NULL;
+		return;
+	}
 	csa_buf_init(&b, MAX_VALUE);
 	if (err == NULL)
 		csa_embed_item_pack(&job->b, job->b.items, &b);

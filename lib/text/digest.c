@@ -13,12 +13,24 @@
 #include "lib/base/must.h"
 #include "lib/text/digest.h"
 
+static pthread_once_t	 fetch_once = PTHREAD_ONCE_INIT;
+static EVP_MD		*sha256;
+
+static void
+fetch(void)
+{
+	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	CSA_MUST(sha256 != NULL);
+}
+
+/* EVP_sha256() would be looked for each time, which costs more than hashing. */
 void
 csa_sha256(const void *data, size_t n, struct csa_digest *d)
 {
 	unsigned	 len = 0;
 
-	CSA_MUST(EVP_Digest(data, n, d->b, &len, EVP_sha256(), NULL) == 1);
+	CSA_MUST(pthread_once(&fetch_once, fetch) == 0);
+	CSA_MUST(EVP_Digest(data, n, d->b, &len, sha256, NULL) == 1);
 	CSA_MUST(len == sizeof(d->b));
 }
 
