@@ -268,7 +268,9 @@ read_word(struct question *q, size_t i, bool *asked)
 	bool			 behind = *asked;
 	size_t			 n;
 
-	*asked = role >= CSA_WORD_WHO && role <= CSA_WORD_WHAT;
+	/* "How I can" as well. */
+	*asked = (role >= CSA_WORD_WHO && role <= CSA_WORD_WHAT) ||
+	    (behind && role == CSA_WORD_DROP);
 	if ((n = must_in_two(q, i)) > 0) {
 		add_flag(q, CSA_WORD_MUST, false);
 		return i + n;

@@ -20,7 +20,16 @@
  * why, how, whether), tense, what is possible, allowed or needed, and every word
  * that has a meaning, with the preposition before it.  "From A to B" is not "from
  * B to A", nor "does A cause B" "does B cause A".  The price is that most human
- * paraphrases are not seen as such; bench/paraphrases.py tells how many.
+ * paraphrases are not seen as such.
+ *
+ * Measured (bench/paraphrases.py: emanual, squad2-tune and cranfield, with the
+ * vectors of multilingual-e5-small, cosine .92 or more): of 720 questions that
+ * were put in other words by rules 88 % are the same, of 192 pairs to which people
+ * gave one answer 5 %. Of 2,511 that were made to ask something else none is,
+ * where vectors alone take 94 % for the same; of 10,132 pairs on one paragraph
+ * with different answers two are, both the same question to a reader, where
+ * vectors alone take 16 %. At any threshold from .80 on the figures of the second
+ * kind are these; above .94 they cost hits.
  *
  * The lists (paraphrase.def) are for English, German, French, Spanish, Italian,
  * Portuguese and Dutch.  Of texts that seem to be in no or in two of these, only

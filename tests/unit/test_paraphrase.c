@@ -42,6 +42,8 @@ static const char *const alike[][2] = {
 	    "In Paris, what is the price of bread?" },
 	{ "How do I enable dark mode?", "How can I enable dark mode?" },
 	{ "How do I enable dark mode?", "How to enable dark mode" },
+	{ "How do I enable dark mode?",
+	    "Can you tell me how I can enable dark mode?" },
 	{ "How do I turn on the GPS?", "How do I turn the GPS on?" },
 	{ "How do I turn on the GPS?", "How can I activate GPS?" },
 	{ "How do I turn off the GPS?", "How to disable the GPS" },
