@@ -182,7 +182,7 @@ START_TEST(enums_take_their_values_only)
 		snprintf(text, sizeof(text), "%s =\n", d->name);
 		refuses(text, "is not one of");
 		/* A beginning of one is none. */
-		snprintf(text, sizeof(text), "%s = %.3s\n", d->name,
+		snprintf(text, sizeof(text), "%s = %.2s\n", d->name,
 		    d->values);
 		refuses(text, "is not one of");
 	}
