@@ -422,6 +422,7 @@ say_much(void)
 	/* Not cut inside of a character. */
 	strcat(long_text, "\xe2\x82\xac");
 	says.text = long_text;
+	says.piece = 40;
 }
 
 static void
@@ -589,6 +590,7 @@ turns_case(void)
 	TCase	*t = tcase_create("turns");
 
 	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_set_timeout(t, 60);
 	tcase_add_test(t, off_unless_it_is_wanted);
 	tcase_add_test(t, the_second_one_is_not_asked_of_anybody);
 	tcase_add_test(t, the_request_decides_then_the_bot_then_the_setting);
