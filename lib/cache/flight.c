@@ -7,7 +7,7 @@
 #include "lib/cache/flight_internal.h"
 #include "lib/metrics/metrics.h"
 
-#define RENEW_MS	1500	/* two may fail before the lease ends */
+#define RENEW_MS	900	/* two may fail before the lease ends */
 #define TELL_MS		150
 #define LOOK_FIRST_MS	5
 #define LOOK_MOST_MS	50

@@ -26,7 +26,7 @@
 #include "lib/base/must.h"
 #include "lib/cache/cache.h"
 
-#define CSA_LEASE_S	5
+#define CSA_LEASE_S	3
 
 struct csa_flight;
 

@@ -415,6 +415,7 @@ csa_lease_end(struct csa_lease *l, struct csa_ctx *ctx, const void *value,
 {
 	struct csa_ctx	 mine;
 	int64_t		 began = csa_now_ns();
+	int		 rc;
 
 	charge(ctx, -l->reserve);
 	l->reserve = 0;
@@ -428,7 +429,10 @@ csa_lease_end(struct csa_lease *l, struct csa_ctx *ctx, const void *value,
 	 */
 	if (value != NULL && land(l, &mine, value, n) == -1)
 		value = NULL;
-	if (is_ours(l, &mine) != 1)
+	/* A slow moment of memcached's must not keep others waiting for us. */
+	if ((rc = is_ours(l, &mine)) == -1 && l->ours)
+		rc = is_ours(l, &mine);
+	if (rc != 1)
 		goto out;
 	if (value != NULL)
 		(void)csa_cache_drop(l->cache, &mine, &l->key);
