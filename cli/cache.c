@@ -81,6 +81,24 @@ parse(int argc, char *argv[], struct request *r)
 	return r->what != NULL && optind == argc && is_sound(r) ? 0 : -1;
 }
 
+/* Keys are the service's, and usually in its environment: no warning of them. */
+static struct csa_config *
+load(const char *file)
+{
+	struct csa_config	*config;
+	char			*said = NULL;
+	size_t			 n;
+	FILE			*f;
+
+	CSA_MUST((f = open_memstream(&said, &n)) != NULL);
+	config = csa_config_load(file, f);
+	fclose(f);
+	if (config == NULL)
+		fputs(said, stderr);
+	free(said);
+	return config;
+}
+
 int
 csa_cmd_cache(int argc, char *argv[])
 {
@@ -91,7 +109,7 @@ csa_cmd_cache(int argc, char *argv[])
 	r.file = csa_default_conf();
 	if ((rc = parse(argc, argv, &r)) != 0)
 		return usage(rc == 1 ? stdout : stderr);
-	if ((config = csa_config_load(r.file, stderr)) == NULL)
+	if ((config = load(r.file)) == NULL)
 		return EXIT_FAILURE;
 	if (strcmp(r.what, "flush") == 0)
 		rc = csa_cache_flush(config, &r.scope, stdout);
