@@ -10,6 +10,12 @@
 #include "lib/rag/retrieve_cache.h"
 #include "lib/text/utf8.h"
 
+/*
+ * Seconds that nothing is remembered.  A question of a bot without documents is
+ * often asked again right after they were stored elsewhere.
+ */
+#define NOTHING_S	60
+
 /* ---- the question ---- */
 
 /* What is nothing but does not part words either is no white space. */
@@ -243,14 +249,16 @@ void
 csa_lookup_keep(const struct csa_rag *rag, struct csa_ctx *ctx,
     const struct csa_lookup *l, const struct csa_found *found)
 {
+	uint32_t	 ttl = rag->retrieval_ttl;
 	struct csa_buf	 b;
 
 	if (!l->may_keep || found->degraded != NULL)
 		return;
 	csa_buf_init(&b, 1 << 20);
 	csa_found_encode(&b, found);
+	if (found->n == 0 && ttl > NOTHING_S)
+		ttl = NOTHING_S;
 	if (!b.failed)
-		csa_cache_put(rag->cache, ctx, &l->key, b.data, b.len,
-		    rag->retrieval_ttl);
+		csa_cache_put(rag->cache, ctx, &l->key, b.data, b.len, ttl);
 	csa_buf_fini(&b);
 }

@@ -105,19 +105,39 @@ mc_hang(bool hang)
 	ck_assert_int_eq(kill(server, hang ? SIGSTOP : SIGCONT), 0);
 }
 
-void
-mc_say(const char *s)
+static void
+talk(const char *s, char *reply, size_t size)
 {
 	struct sockaddr_un	 a = { .sun_family = AF_UNIX };
 	int			 fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	char			 reply[64];
 	size_t			 n = strlen(s);
+	ssize_t			 got;
 
 	memcpy(a.sun_path, mc_socket, strlen(mc_socket) + 1);
 	ck_assert_int_eq(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	ck_assert_int_eq(write(fd, s, n), (ssize_t)n);
-	ck_assert_int_gt(read(fd, reply, sizeof(reply)), 0);
+	ck_assert_int_gt(got = read(fd, reply, size - 1), 0);
+	reply[got] = '\0';
 	close(fd);
+}
+
+void
+mc_say(const char *s)
+{
+	char	 reply[64];
+
+	talk(s, reply, sizeof(reply));
+}
+
+long
+mc_ttl(const char *key)
+{
+	char	 line[128], reply[64];
+	long	 ttl;
+
+	snprintf(line, sizeof(line), "mg %s t\r\n", key);
+	talk(line, reply, sizeof(reply));
+	return sscanf(reply, "HD t%ld", &ttl) == 1 ? ttl : -1;
 }
 
 void

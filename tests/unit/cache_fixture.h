@@ -27,6 +27,8 @@ void	mc_say(const char *);
 void	mc_put(const char *key, const void *, size_t n);
 /* Is there anything under that key? */
 bool	mc_has(const char *key);
+/* Seconds until it is forgotten; -1: there is none, or it never is. */
+long	mc_ttl(const char *key);
 
 /*
  * What the caches are configured with, set by mc_start to what no busy machine

@@ -696,6 +696,26 @@ START_TEST(without_memcached_it_is_searched)
 }
 END_TEST
 
+START_TEST(nothing_is_kept_for_a_minute)
+{
+	struct csa_cache_key	 key;
+	struct csa_generation	 g;
+
+	put(&one, "d", "the plum is red");
+	for (int i = 0; i < 2; i++) {
+		ask(&one, "submarine?", 5);
+		assert_found(i == 1, NULL);
+	}
+	ck_assert_int_eq(csa_rag_generation(&rag, &ctx, &one, &g), 1);
+	csa_lookup_key(&rag, &one, &g, "submarine?", 5, &key);
+	ck_assert_int_gt(mc_ttl(key.name), 0);
+	ck_assert_int_le(mc_ttl(key.name), 66);
+	ask(&one, "plum?", 5);
+	csa_lookup_key(&rag, &one, &g, "plum?", 5, &key);
+	ck_assert_int_gt(mc_ttl(key.name), 500);
+}
+END_TEST
+
 START_TEST(degraded_it_is_not_kept)
 {
 	rag.embedder = csa_embedder_fail_open();
@@ -836,6 +856,7 @@ together(void)
 	tcase_add_test(tc, an_id_that_is_gone_is_a_miss);
 	tcase_add_test(tc, the_generation_is_read_once);
 	tcase_add_test(tc, without_memcached_it_is_searched);
+	tcase_add_test(tc, nothing_is_kept_for_a_minute);
 	tcase_add_test(tc, degraded_it_is_not_kept);
 	tcase_add_test(tc, a_text_from_elsewhere_comes_along);
 	tcase_add_test(tc, the_far_end_needs_time);
