@@ -12,13 +12,13 @@ export CSA_SRCDIR=$src CSA_BUILDDIR=$build CSA_VALGRIND=${CSA_VALGRIND:-1} CK_TI
 make -s -C "$build" check TESTS= >/dev/null || exit 1
 
 one() { # TEST
-  local name=${1##*/} log rc=0
+  local name=${1##*/} log rc=0 start=$SECONDS
   log=$(mktemp)
   [[ $name == test_http ]] || export CK_FORK=no
   (cd "$build" && valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
     --errors-for-leak-kinds=definite,indirect "$1") >"$log" 2>&1 || rc=$?
   case $rc in
-    0) echo "valgrind: $name is clean" ;;
+    0) echo "valgrind: $name is clean ($((SECONDS - start)) s)" ;;
     77) echo "valgrind: $name skipped" ;;
     *) echo "valgrind: $name FAILED ($rc)"; tail -n 40 "$log" ;;
   esac
@@ -35,4 +35,4 @@ for test in "$build"/tests/unit/test_* "$build"/tests/contract/test_*; do
   [[ -x $test && -f $test && $test != *.* ]] && tests+=("$test")
 done
 # Some of them mostly wait.
-printf '%s\n' "${tests[@]}" | xargs -P "$(($(nproc) + 1))" -I{} bash -c 'one {}'
+printf '%s\n' "${tests[@]}" | xargs -P "$(($(nproc) * 2))" -I{} bash -c 'one {}'
