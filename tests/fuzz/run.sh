@@ -1,5 +1,5 @@
 #!/bin/sh
-# Run every fuzz target for SECONDS (60), JOBS (20) at a time, over its seeds.
+# Run every fuzz target for SECONDS (60), JOBS (9) at a time, over its seeds.
 # Call it in a build directory made with CC=clang and --enable-fuzz.  What is
 # found on the way is kept in fuzz-work/X/, what crashes in fuzz-work/X.crash-*;
 # the exit status is 0 where nothing did.
@@ -37,4 +37,4 @@ if [ -z "$targets" ]; then
 fi
 export CSA_SRCDIR="$src"
 printf '%s\n' $targets |
-	xargs -P "${JOBS:-20}" -I{} sh "$0" --one {} "$seconds"
+	xargs -P "${JOBS:-9}" -I{} sh "$0" --one {} "$seconds"
