@@ -34,5 +34,7 @@ for test in "$build"/tests/unit/test_* "$build"/tests/contract/test_*; do
   [[ ${test##*/} != test_text_utf8 && ${test##*/} != test_text_numarr ]] || continue
   [[ -x $test && -f $test && $test != *.* ]] && tests+=("$test")
 done
-# Some of them mostly wait.
-printf '%s\n' "${tests[@]}" | xargs -P "$(($(nproc) * 2))" -I{} bash -c 'one {}'
+# Those that take minutes first, or the last of them would be waited for alone; some of them mostly wait.
+slow='/test_(kv|http|cache|embed_cache|retrieve_cache)$'
+{ printf '%s\n' "${tests[@]}" | grep -E "$slow"; printf '%s\n' "${tests[@]}" | grep -vE "$slow"; } |
+  xargs -P "$(($(nproc) * 2))" -I{} bash -c 'one {}'
