@@ -270,11 +270,16 @@ START_TEST(client_leaves_meanwhile)
 }
 END_TEST
 
-/* Each of several tries again on its own. */
+/*
+ * Each of several tries again on its own; a second later, so that the failures
+ * are one for each of them however slowly they start.
+ */
 START_TEST(several_at_once)
 {
-	static const struct step	 step[] = { ST(503), ST(503), ST(500),
-	    ST(429), ST(502), OK };
+#define LATER(n)	{ REPLY, n, 0, "Retry-After: 1", NULL }
+	static const struct step	 step[] = { LATER(503), LATER(503),
+	    LATER(429), LATER(429), LATER(503), OK };
+#undef LATER
 	struct csa_up_call		*c[5];
 	unsigned			 n = 0;
 
