@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "handlers/validate.h"
 #include "lib/config/config.h"
+#include "lib/config/lines.h"
 
 struct request {
 	const char	*file;		/* the configuration */
@@ -29,16 +30,6 @@ usage(FILE *f)
 	    "The exit status is 0, 1 where something failed, 2 for a wrong "
 	    "command line.\n");
 	return f == stderr ? CSA_EXIT_USAGE : EXIT_SUCCESS;
-}
-
-/* As keys_file has them: chatsphere.conf(5). */
-static bool
-is_tenant(const char *s)
-{
-	size_t	 n = strlen(s);
-
-	return n >= 1 && n <= 64 && strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	    "abcdefghijklmnopqrstuvwxyz0123456789_-") == n;
 }
 
 static bool
@@ -69,7 +60,7 @@ parse(int argc, char *argv[], struct request *r)
 			return 1;
 		if (ch == 'c')
 			r->file = optarg;
-		else if (ch == 't' && is_tenant(optarg))
+		else if (ch == 't' && csa_is_name(optarg))
 			r->scope.tenant = optarg;
 		else
 			return -1;
@@ -81,7 +72,7 @@ parse(int argc, char *argv[], struct request *r)
 	return r->what != NULL && optind == argc && is_sound(r) ? 0 : -1;
 }
 
-/* Keys are the service's, and usually in its environment: no warning of them. */
+/* Keys are the service's, often in its environment: no warning of them. */
 static struct csa_config *
 load(const char *file)
 {

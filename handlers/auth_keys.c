@@ -1,25 +1,17 @@
 #include "config.h"
 
-#include <errno.h>
-#include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "handlers/app.h"
 #include "handlers/keys.h"
 #include "lib/base/mem.h"
+#include "lib/config/lines.h"
 #include "lib/text/digest.h"
 
-#define LINEMAX		16384
 #define KEYS		10000
-#define NAMEMAX		64
 #define BOTMAX		128
-
-#define NAMECHARS	"ABCDEFGHIJKLMNOPQRSTUVWXYZ"			\
-	"abcdefghijklmnopqrstuvwxyz0123456789_-"
 
 struct csa_key_bots {
 	char	*list;		/* "b1,b2,prefix*" or "*" */
@@ -34,30 +26,6 @@ struct csa_keys {
 	} *entries;
 	size_t			 n;
 };
-
-/* Where a complaint is about, and where it goes. */
-struct place {
-	const char	*file;
-	unsigned	 line;
-	struct csa_err	*err;
-};
-
-static int wrong(const struct place *, const char *fmt, ...) CSA_PRINTF(2, 3);
-
-static int
-wrong(const struct place *at, const char *fmt, ...)
-{
-	char	 text[200];
-	va_list	 ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	/* The end of a long path says more than its begin. */
-	return csa_fail(at->err, CSA_ERR_INTERNAL, CSA_SRC_AGENT, "%s:%u: %s",
-	    strlen(at->file) > 100 ? at->file + strlen(at->file) - 100 :
-	    at->file, at->line, text);
-}
 
 static struct entry *
 add(struct csa_keys *k, const struct csa_digest *digest, const char *name)
@@ -95,16 +63,8 @@ add_own(struct csa_keys *k, const char *plain, const char *name)
 	e->bots.list = csa_strdup("*");
 }
 
-static bool
-is_name(const char *s)
-{
-	size_t	 n = strlen(s);
-
-	return n >= 1 && n <= NAMEMAX && strspn(s, NAMECHARS) == n;
-}
-
 static int
-parse_endpoints(const struct place *at, char *list, unsigned *bits)
+parse_endpoints(const struct csa_place *at, char *list, unsigned *bits)
 {
 	static const struct { const char *name; unsigned bit; } known[] = {
 		{ "chat", CSA_POOL_CHAT }, { "store", CSA_POOL_STORE },
@@ -118,8 +78,8 @@ parse_endpoints(const struct place *at, char *list, unsigned *bits)
 			if (strcmp(item, known[i].name) == 0)
 				break;
 		if (i == CSA_NITEMS(known))
-			return wrong(at, "endpoints: \"%.40s\" is not chat, "
-			    "store, status or *", item);
+			return csa_wrong(at, "endpoints: \"%.40s\" is not "
+			    "chat, store, status or *", item);
 		*bits |= known[i].bit;
 	}
 	return 0;
@@ -127,17 +87,17 @@ parse_endpoints(const struct place *at, char *list, unsigned *bits)
 
 /* Ids as the contract has them; a * only at the end of one. */
 static int
-parse_bots(const struct place *at, const char *list)
+parse_bots(const struct csa_place *at, const char *list)
 {
 	size_t	 n, good;
 
 	for (const char *s = list;; s += n + 1) {
 		n = strcspn(s, ",");
-		good = strspn(s, NAMECHARS ".");
+		good = strspn(s, CSA_NAMECHARS ".");
 		if (n == 0 || n > BOTMAX + 1 || s[0] == '.' ||
 		    (good != n && (good + 1 != n || s[good] != '*')))
-			return wrong(at, "bots: \"%.*s\" is not a bot id, a "
-			    "prefix with a * or *", n < 40 ? (int)n : 40, s);
+			return csa_wrong(at, "bots: \"%.*s\" is not a bot id, "
+			    "a prefix with a * or *", n < 40 ? (int)n : 40, s);
 		if (s[n] == '\0')
 			return 0;
 	}
@@ -150,12 +110,12 @@ struct fields {
 };
 
 static int
-parse_field(const struct place *at, char *word, struct fields *f)
+parse_field(const struct csa_place *at, char *word, struct fields *f)
 {
 	char	*value = strchr(word, '=');
 
 	if (value == NULL)
-		return wrong(at, "\"%.40s\" is not NAME=VALUE", word);
+		return csa_wrong(at, "\"%.40s\" is not NAME=VALUE", word);
 	*value++ = '\0';
 	if (strcmp(word, "endpoints") == 0 && !f->endpoints_given) {
 		f->endpoints_given = true;
@@ -167,16 +127,17 @@ parse_field(const struct place *at, char *word, struct fields *f)
 	}
 	if (strcmp(word, "tenant") == 0 && f->tenant == NULL) {
 		f->tenant = value;
-		return is_name(value) ? 0 : wrong(at, "tenant: \"%.40s\" is "
-		    "not 1 to 64 of A-Z a-z 0-9 _ -", value);
+		return csa_is_name(value) ? 0 : csa_wrong(at,
+		    "tenant: \"%.40s\" is not 1 to 64 of A-Z a-z 0-9 _ -",
+		    value);
 	}
-	return wrong(at, "\"%.40s\" is given twice, or not endpoints, bots or "
-	    "tenant", word);
+	return csa_wrong(at, "\"%.40s\" is given twice, or not endpoints, bots "
+	    "or tenant", word);
 }
 
 /* A whole line into the parts of it; they stay within the line. */
 static int
-parse_line(const struct place *at, char *line, struct fields *f,
+parse_line(const struct csa_place *at, char *line, struct fields *f,
     struct csa_digest *d)
 {
 	char	*word;
@@ -192,23 +153,25 @@ parse_line(const struct place *at, char *line, struct fields *f,
 		else if (parse_field(at, word, f) == -1)
 			return -1;
 	}
-	if (!is_name(f->name))
-		return wrong(at, "the name is not 1 to 64 of A-Z a-z 0-9 _ -");
+	if (!csa_is_name(f->name))
+		return csa_wrong(at, "the name is not 1 to 64 of A-Z a-z "
+		    "0-9 _ -");
 	/* Not shown: it may be the key itself. */
 	if (f->hash == NULL || strncmp(f->hash, "sha256:", 7) != 0 ||
 	    strlen(f->hash + 7) != 2 * CSA_DIGEST ||
 	    csa_unhex(f->hash + 7, d->b, CSA_DIGEST) == -1)
-		return wrong(at, "%s: its second word is not sha256: and 64 "
-		    "hex digits", f->name);
+		return csa_wrong(at, "%s: its second word is not sha256: and "
+		    "64 hex digits", f->name);
 	if (!f->endpoints_given || f->bots == NULL)
-		return wrong(at, "%s: endpoints= and bots= are both needed",
+		return csa_wrong(at, "%s: endpoints= and bots= are both needed",
 		    f->name);
 	return 0;
 }
 
 static int
-take_line(struct csa_keys *k, const struct place *at, char *line)
+take_line(void *arg, const struct csa_place *at, char *line)
 {
+	struct csa_keys		*k = arg;
 	struct csa_digest	 d;
 	struct fields		 f;
 	struct entry		*e;
@@ -217,13 +180,13 @@ take_line(struct csa_keys *k, const struct place *at, char *line)
 		return -1;
 	for (size_t i = 0; i < k->n; i++) {
 		if (strcmp(k->entries[i].name, f.name) == 0)
-			return wrong(at, "%s: this name is taken", f.name);
+			return csa_wrong(at, "%s: this name is taken", f.name);
 		if (csa_digest_eq(&k->digests[i], &d))
-			return wrong(at, "%s: %s is the same key", f.name,
+			return csa_wrong(at, "%s: %s is the same key", f.name,
 			    k->entries[i].name);
 	}
 	if (k->n >= KEYS)
-		return wrong(at, "more than %d keys", KEYS);
+		return csa_wrong(at, "more than %d keys", KEYS);
 	e = add(k, &d, f.name);
 	e->key.endpoints = f.endpoints;
 	e->bots.list = csa_strdup(f.bots);
@@ -232,48 +195,11 @@ take_line(struct csa_keys *k, const struct place *at, char *line)
 }
 
 static int
-take_file(struct csa_keys *k, struct place *at, FILE *f)
-{
-	char	*line = NULL, *s;
-	size_t	 size = 0;
-	ssize_t	 n;
-	int	 rc = 0;
-
-	while (rc == 0 && (n = getline(&line, &size, f)) != -1) {
-		at->line++;
-		if ((size_t)n != strlen(line) || n > LINEMAX) {
-			rc = wrong(at, "a NUL byte, or a line of more than "
-			    "%d bytes", LINEMAX);
-			break;
-		}
-		line[strcspn(line, "\r\n")] = '\0';
-		s = line + strspn(line, " \t");
-		if (*s != '\0' && *s != '#')
-			rc = take_line(k, at, s);
-	}
-	free(line);
-	if (rc == 0 && ferror(f))
-		rc = wrong(at, "cannot be read");
-	return rc;
-}
-
-static int
 load_file(struct csa_keys *k, const char *file, struct csa_err *err)
 {
-	struct place	 at = { file, 0, err };
-	struct stat	 st;
-	FILE		*f;
-	int		 rc;
+	struct csa_place	 at = { file, 0, err };
 
-	if ((f = fopen(file, "re")) == NULL)
-		return wrong(&at, "%s", strerror(errno));
-	/* Who can write it can make himself a key. */
-	if (fstat(fileno(f), &st) == 0 && (st.st_mode & S_IWOTH) != 0)
-		rc = wrong(&at, "everybody can write this file");
-	else
-		rc = take_file(k, &at, f);
-	fclose(f);
-	return rc;
+	return csa_lines_read(&at, take_line, k);
 }
 
 struct csa_keys *

@@ -1,23 +1,15 @@
 #include "config.h"
 
-#include <errno.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "lib/base/mem.h"
 #include "lib/config/bots.h"
+#include "lib/config/lines.h"
 
-#define LINEMAX		16384
 #define BOTS		100000
-#define TENANTMAX	64
 #define BOTMAX		128
-
-#define NAMECHARS	"ABCDEFGHIJKLMNOPQRSTUVWXYZ"			\
-	"abcdefghijklmnopqrstuvwxyz0123456789_-"
 
 struct csa_bots {
 	struct entry {
@@ -27,30 +19,6 @@ struct csa_bots {
 	} *entries;		/* sorted by bot and tenant once loaded */
 	size_t		 n;
 };
-
-/* Where a complaint is about, and where it goes. */
-struct place {
-	const char	*file;
-	unsigned	 line;
-	struct csa_err	*err;
-};
-
-static int wrong(const struct place *, const char *fmt, ...) CSA_PRINTF(2, 3);
-
-static int
-wrong(const struct place *at, const char *fmt, ...)
-{
-	char	 text[160];
-	va_list	 ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	/* The end of a long path says more than its begin. */
-	return csa_fail(at->err, CSA_ERR_INTERNAL, CSA_SRC_AGENT, "%s:%u: %s",
-	    strlen(at->file) > 80 ? at->file + strlen(at->file) - 80 :
-	    at->file, at->line, text);
-}
 
 enum csa_reuse
 csa_reuse_of(const char *s)
@@ -75,15 +43,7 @@ is_bot(const char *s)
 	if (strcmp(s, "*") == 0)
 		return true;
 	return n >= 1 && n <= BOTMAX && s[0] != '.' &&
-	    strspn(s, NAMECHARS ".") == n && strstr(s, "..") == NULL;
-}
-
-static bool
-is_tenant(const char *s)
-{
-	size_t	 n = strlen(s);
-
-	return n >= 1 && n <= TENANTMAX && strspn(s, NAMECHARS) == n;
+	    strspn(s, CSA_NAMECHARS ".") == n && strstr(s, "..") == NULL;
 }
 
 struct fields {
@@ -92,30 +52,31 @@ struct fields {
 };
 
 static int
-parse_field(const struct place *at, char *word, struct fields *f)
+parse_field(const struct csa_place *at, char *word, struct fields *f)
 {
 	char	*value = strchr(word, '=');
 
 	if (value == NULL)
-		return wrong(at, "\"%.40s\" is not NAME=VALUE", word);
+		return csa_wrong(at, "\"%.40s\" is not NAME=VALUE", word);
 	*value++ = '\0';
 	if (strcmp(word, "cache") == 0 && f->cache == CSA_REUSE_UNSAID) {
 		f->cache = csa_reuse_of(value);
-		return f->cache != CSA_REUSE_UNSAID ? 0 : wrong(at, "cache: "
-		    "\"%.40s\" is not off, exact or semantic", value);
+		return f->cache != CSA_REUSE_UNSAID ? 0 : csa_wrong(at,
+		    "cache: \"%.40s\" is not off, exact or semantic", value);
 	}
 	if (strcmp(word, "tenant") == 0 && f->tenant == NULL) {
 		f->tenant = value;
-		return is_tenant(value) ? 0 : wrong(at, "tenant: \"%.40s\" is "
-		    "not 1 to 64 of A-Z a-z 0-9 _ -", value);
+		return csa_is_name(value) ? 0 : csa_wrong(at,
+		    "tenant: \"%.40s\" is not 1 to 64 of A-Z a-z 0-9 _ -",
+		    value);
 	}
-	return wrong(at, "\"%.40s\" is given twice, or not cache or tenant",
+	return csa_wrong(at, "\"%.40s\" is given twice, or not cache or tenant",
 	    word);
 }
 
 /* A whole line into the parts of it; they stay within the line. */
 static int
-parse_line(const struct place *at, char *line, struct fields *f)
+parse_line(const struct csa_place *at, char *line, struct fields *f)
 {
 	char	*word;
 
@@ -129,22 +90,23 @@ parse_line(const struct place *at, char *line, struct fields *f)
 			return -1;
 	}
 	if (!is_bot(f->bot))
-		return wrong(at, "\"%.40s\" is not a bot id or *", f->bot);
+		return csa_wrong(at, "\"%.40s\" is not a bot id or *", f->bot);
 	if (f->cache == CSA_REUSE_UNSAID)
-		return wrong(at, "%.40s: cache= is needed", f->bot);
+		return csa_wrong(at, "%.40s: cache= is needed", f->bot);
 	return 0;
 }
 
 static int
-take_line(struct csa_bots *b, const struct place *at, char *line)
+take_line(void *arg, const struct csa_place *at, char *line)
 {
+	struct csa_bots		*b = arg;
 	struct fields	 f;
 	struct entry	*e;
 
 	if (parse_line(at, line, &f) == -1)
 		return -1;
 	if (b->n >= BOTS)
-		return wrong(at, "more than %d bots", BOTS);
+		return csa_wrong(at, "more than %d bots", BOTS);
 	/* Room by powers of two; n & (n - 1) is 0 for those. */
 	if ((b->n & (b->n - 1)) == 0)
 		b->entries = csa_realloc(b->entries,
@@ -155,32 +117,6 @@ take_line(struct csa_bots *b, const struct place *at, char *line)
 	e->cache = f.cache;
 	e->line = at->line;
 	return 0;
-}
-
-static int
-take_file(struct csa_bots *b, struct place *at, FILE *f)
-{
-	char	*line = NULL, *s;
-	size_t	 size = 0;
-	ssize_t	 n;
-	int	 rc = 0;
-
-	while (rc == 0 && (n = getline(&line, &size, f)) != -1) {
-		at->line++;
-		if ((size_t)n != strlen(line) || n > LINEMAX) {
-			rc = wrong(at, "a NUL byte, or a line of more than "
-			    "%d bytes", LINEMAX);
-			break;
-		}
-		line[strcspn(line, "\r\n")] = '\0';
-		s = line + strspn(line, " \t");
-		if (*s != '\0' && *s != '#')
-			rc = take_line(b, at, s);
-	}
-	free(line);
-	if (rc == 0 && ferror(f))
-		rc = wrong(at, "cannot be read");
-	return rc;
 }
 
 /* By bot, then by tenant, any tenant (NULL) first. */
@@ -209,7 +145,7 @@ compare(const void *a, const void *b)
 
 /* Sort them for the search, and find out who is there twice. */
 static int
-arrange(struct csa_bots *b, struct place *at)
+arrange(struct csa_bots *b, struct csa_place *at)
 {
 	if (b->n > 0)
 		qsort(b->entries, b->n, sizeof(*b->entries), compare);
@@ -218,7 +154,7 @@ arrange(struct csa_bots *b, struct place *at)
 
 		if (order(x->bot, x->tenant, y->bot, y->tenant) == 0) {
 			at->line = y->line;
-			return wrong(at, "%.40s: line %u says it already",
+			return csa_wrong(at, "%.40s: line %u says it already",
 			    y->bot, x->line);
 		}
 	}
@@ -228,20 +164,11 @@ arrange(struct csa_bots *b, struct place *at)
 static int
 load_file(struct csa_bots *b, const char *file, struct csa_err *err)
 {
-	struct place	 at = { file, 0, err };
-	struct stat	 st;
-	FILE		*f;
-	int		 rc;
+	struct csa_place	 at = { file, 0, err };
 
-	if ((f = fopen(file, "re")) == NULL)
-		return wrong(&at, "%s", strerror(errno));
-	/* Who can write it decides who hears an old answer. */
-	if (fstat(fileno(f), &st) == 0 && (st.st_mode & S_IWOTH) != 0)
-		rc = wrong(&at, "everybody can write this file");
-	else
-		rc = take_file(b, &at, f);
-	fclose(f);
-	return rc == 0 ? arrange(b, &at) : rc;
+	if (csa_lines_read(&at, take_line, b) == -1)
+		return -1;
+	return arrange(b, &at);
 }
 
 struct csa_bots *
