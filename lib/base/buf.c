@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/bytes16.h"
 
 void
 csa_buf_init(struct csa_buf *b, size_t max)
@@ -32,21 +33,24 @@ csa_buf_reset(struct csa_buf *b)
 		b->data[0] = '\0';
 }
 
-int
-csa_buf_reserve(struct csa_buf *b, size_t n)
+/* Is there room for n more, and the NUL?  A failed buffer has none. */
+static bool
+has_room(const struct csa_buf *b, size_t n)
 {
-	size_t	 size, need;
+	return n < b->size - b->len && n <= b->max - b->len;
+}
+
+static int
+grow(struct csa_buf *b, size_t n)
+{
+	size_t	 size = b->size > 0 ? b->size : 256;
 	char	*p;
 
 	if (b->failed)
 		return -1;
 	if (n > b->max - b->len)
 		goto fail;
-	need = b->len + n + 1;
-	if (need <= b->size)
-		return 0;
-	size = b->size > 0 ? b->size : 256;
-	while (size < need)
+	while (size - b->len <= n)
 		size += size / 2;
 	if ((p = realloc(b->data, size)) == NULL)
 		goto fail;
@@ -59,10 +63,16 @@ fail:
 	return -1;
 }
 
+int
+csa_buf_reserve(struct csa_buf *b, size_t n)
+{
+	return has_room(b, n) ? 0 : grow(b, n);
+}
+
 void
 csa_buf_add(struct csa_buf *b, const void *data, size_t n)
 {
-	if (csa_buf_reserve(b, n) == -1)
+	if (!has_room(b, n) && grow(b, n) == -1)
 		return;
 	if (n > 0)
 		memcpy(b->data + b->len, data, n);
@@ -79,7 +89,10 @@ csa_buf_puts(struct csa_buf *b, const char *s)
 void
 csa_buf_putc(struct csa_buf *b, char c)
 {
-	csa_buf_add(b, &c, 1);
+	if (!has_room(b, 1) && grow(b, 1) == -1)
+		return;
+	b->data[b->len++] = c;
+	b->data[b->len] = '\0';
 }
 
 void
@@ -108,66 +121,64 @@ csa_buf_addf(struct csa_buf *b, const char *fmt, ...)
 	b->len += (size_t)n;
 }
 
-/* Bytes that csa_buf_json does not copy as they are. */
-static bool
-is_special(unsigned char c)
+/*
+ * The number of the first of sixteen bytes that csa_buf_json does not copy as it
+ * is, or 16.  '"' and '&' differ in one bit, '<' and '>' in another.
+ */
+static unsigned
+first_special(const unsigned char *p)
 {
-	return c < 0x20 || c == '"' || c == '\\' || c == '<' || c == '>' ||
-	    c == '&' || c == 0x7f || c == 0xe2;
-}
+	csa_bytes16	 v = csa_load_bytes16(p);
 
-/* Sixteen bytes at once: every answer's text goes through here. */
-typedef unsigned char	 bytes16 __attribute__((vector_size(16)));
-
-static bool
-has_special(const unsigned char *p)
-{
-	bytes16		 v, m;
-	uint64_t	 half[2];
-
-	memcpy(&v, p, sizeof(v));
-	m = (bytes16)(v < 0x20) | (bytes16)(v == '"') | (bytes16)(v == '\\') |
-	    (bytes16)(v == '<') | (bytes16)(v == '>') | (bytes16)(v == '&') |
-	    (bytes16)(v == 0x7f) | (bytes16)(v == 0xe2);
-	memcpy(half, &m, sizeof(half));
-	return (half[0] | half[1]) != 0;
+	return csa_first16((csa_bytes16)(v < 0x20) |
+	    (csa_bytes16)((v | ('"' ^ '&')) == ('"' | '&')) |
+	    (csa_bytes16)((v | ('<' ^ '>')) == ('<' | '>')) |
+	    (csa_bytes16)(v == '\\') | (csa_bytes16)(v == 0x7f) |
+	    (csa_bytes16)(v == 0xe2));
 }
 
 /* How many bytes at p can be copied as they are. */
 static size_t
 plain(const unsigned char *p, size_t n)
 {
-	size_t	 i = 0;
+	unsigned char	 last[CSA_BYTES16];
+	size_t		 i;
+	unsigned	 k;
 
-	while (n - i >= sizeof(bytes16) && !has_special(p + i))
-		i += sizeof(bytes16);
-	while (i < n && !is_special(p[i]))
-		i++;
-	return i;
+	for (i = 0; n - i >= sizeof(last); i += sizeof(last))
+		if ((k = first_special(p + i)) < sizeof(last))
+			return i + k;
+	memset(last, ' ', sizeof(last));
+	memcpy(last, p + i, n - i);
+	k = first_special(last);
+	return i + k < n ? i + k : n;
 }
 
 static void
 escape(struct csa_buf *b, unsigned char c)
 {
+	static const char	 hex[] = "0123456789abcdef";
+	char			 text[6] = { '\\', 'u', '0', '0' };
+
 	switch (c) {
 	case '"':
-		csa_buf_add(b, "\\\"", 2);
-		break;
 	case '\\':
-		csa_buf_add(b, "\\\\", 2);
+		text[1] = (char)c;
 		break;
 	case '\n':
-		csa_buf_add(b, "\\n", 2);
+		text[1] = 'n';
 		break;
 	case '\r':
-		csa_buf_add(b, "\\r", 2);
+		text[1] = 'r';
 		break;
 	case '\t':
-		csa_buf_add(b, "\\t", 2);
+		text[1] = 't';
 		break;
 	default:
-		csa_buf_addf(b, "\\u%04x", c);
+		text[4] = hex[c >> 4];
+		text[5] = hex[c & 15];
 	}
+	csa_buf_add(b, text, text[1] == 'u' ? 6 : 2);
 }
 
 void

@@ -97,46 +97,47 @@ unescape(struct reader *r, char *out)
 	return put_utf8(out, cp);
 }
 
-/* Where the string ends whose first byte is at p; *plain: it has no escape. */
+/* The string behind r->p, which has escapes; its first is n bytes away. */
 static const char *
-closing_quote(const struct reader *r, bool *plain)
+escaped(struct reader *r, size_t n, size_t *len)
 {
-	const char	*p = r->p, *q;
+	const char	*end = r->p + n;
+	char		*copy, *out;
 
-	q = memchr(p, '"', (size_t)(r->end - p));
-	*plain = memchr(p, '\\', (size_t)(q - p)) == NULL;
-	if (*plain)
-		return q;
-	while (*p != '"')
-		p += *p == '\\' ? 2 : 1;
-	return p;
+	while (*end != '"') {
+		end += 2;
+		end += csa_json_plain(end, (size_t)(r->end - end));
+	}
+	/* Never longer than the original. */
+	copy = out = csa_arena_alloc(r->arena, (size_t)(end - r->p) + 1);
+	for (;;) {
+		memcpy(out, r->p, n);
+		out += n;
+		r->p += n;
+		if (r->p == end)
+			break;
+		out = unescape(r, out);
+		n = csa_json_plain(r->p, (size_t)(end - r->p));
+	}
+	*out = '\0';
+	*len = (size_t)(out - copy);
+	r->p = end + 1;
+	return copy;
 }
 
-/* p is at the opening quote; a copy, which is never longer than the original. */
+/* A copy of the string whose opening quote is at p. */
 static const char *
 string(struct reader *r, size_t *n)
 {
-	const char	*start = ++r->p, *end;
-	char		*copy, *out;
-	bool		 plain;
+	const char	*start = ++r->p;
+	size_t		 plain;
 
-	end = closing_quote(r, &plain);
-	if (plain) {
-		*n = (size_t)(end - start);
-		r->p = end + 1;
-		return csa_arena_strndup(r->arena, start, *n);
-	}
-	copy = out = csa_arena_alloc(r->arena, (size_t)(end - start) + 1);
-	while (r->p < end) {
-		if (*r->p == '\\')
-			out = unescape(r, out);
-		else
-			*out++ = *r->p++;
-	}
-	*out = '\0';
-	*n = (size_t)(out - copy);
-	r->p = end + 1;
-	return copy;
+	plain = csa_json_plain(start, (size_t)(r->end - start));
+	if (start[plain] != '"')
+		return escaped(r, plain, n);
+	*n = plain;
+	r->p = start + plain + 1;
+	return csa_arena_strndup(r->arena, start, plain);
 }
 
 /* ---- objects ---- */

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "lib/base/bytes16.h"
 #include "lib/base/must.h"
 #include "lib/text/json_check.h"
 #include "lib/text/names.h"
@@ -150,26 +151,19 @@ escape(struct check *c)
 	return 0;
 }
 
-/*
- * How many of the n bytes at p a string takes as they are, eight at a time: no
- * quote, no backslash, no control character.  A byte x below 0x80 is zero exactly
- * when (x - 1) borrows into its top bit, so each test is a subtraction; a borrow
- * that runs on into the next byte only makes the slow loop look closer.
- */
-static size_t
-plain(const char *p, size_t n)
+size_t
+csa_json_plain(const char *p, size_t n)
 {
-	const uint64_t	 ones = 0x0101010101010101u, tops = ones << 7;
-	uint64_t	 v, q, b;
-	size_t		 i = 0;
+	csa_bytes16	 v;
+	unsigned	 k;
+	size_t		 i;
 
-	for (; n - i >= 8; i += 8) {
-		memcpy(&v, p + i, 8);
-		q = v ^ ones * '"';
-		b = v ^ ones * '\\';
-		if (((((q - ones) & ~q) | ((b - ones) & ~b) |
-		    ((v - ones * 0x20) & ~v)) & tops) != 0)
-			break;
+	for (i = 0; n - i >= CSA_BYTES16; i += CSA_BYTES16) {
+		v = csa_load_bytes16(p + i);
+		k = csa_first16((csa_bytes16)(v == '"') |
+		    (csa_bytes16)(v == '\\') | (csa_bytes16)(v < 0x20));
+		if (k < CSA_BYTES16)
+			return i + k;
 	}
 	while (i < n && p[i] != '"' && p[i] != '\\' &&
 	    (unsigned char)p[i] >= 0x20)
@@ -185,7 +179,7 @@ string(struct check *c, bool *escaped)
 
 	*escaped = false;
 	for (;;) {
-		c->i += plain(c->s + c->i, c->n - c->i);
+		c->i += csa_json_plain(c->s + c->i, c->n - c->i);
 		if (c->i == c->n)
 			return wrong(c, start, "a string does not end");
 		if (c->s[c->i] == '"')

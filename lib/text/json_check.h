@@ -36,4 +36,10 @@ extern const struct csa_json_limits csa_json_reply_limits;  /* providers' */
 int	csa_json_check(const char *s, size_t n, const struct csa_json_limits *,
 	    size_t *where, const char **why);
 
+/*
+ * How many of the n bytes at p a string has as they are: no quote, no backslash,
+ * no control character.
+ */
+size_t	csa_json_plain(const char *p, size_t n);
+
 #endif

@@ -171,24 +171,30 @@ START_TEST(numbers_become_json_with_few_decimals)
 }
 END_TEST
 
-/* Past a vector's width, and at each place in it. */
+static bool
+is_special(int c)
+{
+	return c < 0x20 || c == 0x7f || strchr("\"\\<>&", c) != NULL;
+}
+
+/* Each byte past a vector's width, and at each place in it. */
 START_TEST(every_special_byte_is_found_in_long_text)
 {
-	static const char	 specials[] = "\"\\<>&\n\x01\x1f\x7f";
-	struct csa_buf		 b;
-	char			 text[50];
+	struct csa_buf	 b;
+	char		 text[50];
 
-	for (size_t at = 0; at < sizeof(text); at++) {
-		for (const char *c = specials; *c != '\0'; c++) {
+	for (size_t at = 0; at < sizeof(text); at++)
+		for (int c = 0; c < 256; c++) {
 			memset(text, 'x', sizeof(text));
-			text[at] = *c;
+			text[at] = (char)c;
 			csa_buf_init(&b, 1000);
 			csa_buf_json(&b, text, sizeof(text));
-			ck_assert_uint_gt(b.len, sizeof(text) + 2);
-			ck_assert(b.data[at + 1] == '\\');
+			ck_assert_uint_eq(b.len > sizeof(text) + 2,
+			    is_special(c));
+			ck_assert(b.data[at + 1] ==
+			    (is_special(c) ? '\\' : (char)c));
 			csa_buf_fini(&b);
 		}
-	}
 }
 END_TEST
 

@@ -86,6 +86,27 @@ START_TEST(reads_what_json_c_reads)
 }
 END_TEST
 
+/* In long strings, and at each place in a short one, twice as well. */
+START_TEST(reads_escapes_wherever_they_are)
+{
+	static const char *const	 escapes[] = {
+		"\\\"", "\\\\", "\\n", "\\u0041", "\\ud83d\\ude00",
+	};
+	char				 s[100];
+
+	for (int i = 0; i < 40; i++)
+		for (int j = 0; j < 20; j++)
+			for (size_t k = 0; k < 5; k++) {
+				snprintf(s, sizeof(s), "\"%.*s%s%.*s%s\"",
+				    i, "x/<\x7f{}:,'abcdefghijklmnopqrstuvwxyz"
+				    "0123456789", escapes[k], j,
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+				    escapes[(k + (size_t)j) % 5]);
+				same_to_json_c(s, strlen(s));
+			}
+}
+END_TEST
+
 /* Whatever is cut off a text, it is no text, and nothing behind it is read. */
 START_TEST(refuses_what_is_cut_short)
 {
@@ -226,6 +247,7 @@ main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, reads_what_json_c_reads, 0, n);
+	tcase_add_test(tc, reads_escapes_wherever_they_are);
 	tcase_add_loop_test(tc, refuses_what_is_cut_short, 0, n);
 	tcase_add_test(tc, refuses_what_is_no_json);
 	tcase_add_test(tc, nests_as_deep_as_the_check_lets_it);
