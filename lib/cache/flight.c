@@ -222,7 +222,7 @@ csa_flight_leave_alone(struct csa_flight *f)
 	if (p == NULL)
 		return true;
 	lock(f);
-	if (p->refs > 1 || p->lease.ours) {
+	if (p->refs > 1 || p->lease.ours || p->lease.doubt) {
 		unlock(f);
 		return false;
 	}

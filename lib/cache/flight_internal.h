@@ -45,8 +45,10 @@ struct csa_lease {
 	uint8_t			 name[CSA_LEASE_NAME];	/* see known */
 	bool			 ours;		/* we lead by it; name is ours */
 	bool			 known;		/* name is that of who leads */
+	bool			 doubt;		/* it may be ours; name would be */
 	unsigned		 baffled;	/* there is what cannot be read */
 	int64_t			 reserve;	/* ns of the budget, to land */
+	int64_t			 written;	/* ns; when it was ours for sure */
 	struct csa_arena	*scratch;	/* of looks; NULL: none yet */
 };
 
@@ -70,7 +72,7 @@ void	csa_lease_fini(struct csa_lease *);
 
 /* Lead, if nobody does: OURS, THEIRS or AWAY. */
 enum csa_lease_news csa_lease_take(struct csa_lease *, struct csa_ctx *);
-/* A scout's. */
+/* A scout's (flight_scout.c). */
 enum csa_lease_news csa_lease_look(struct csa_lease *, struct csa_ctx *,
 		    struct csa_lease_look *);
 /*
@@ -82,6 +84,18 @@ int64_t	csa_lease_renew(struct csa_lease *, struct csa_ctx *, const void *told,
 /* Its end: with the value, or (NULL) so that another one may lead. */
 void	csa_lease_end(struct csa_lease *, struct csa_ctx *, const void *value,
 	    size_t n);
+
+/* For flight_scout.c: mine is like ctx, with the lease's arena. */
+struct csa_ctx csa_lease_unbound(struct csa_lease *, const struct csa_ctx *);
+void	csa_lease_charge(struct csa_ctx *, int64_t ns);
+/* Nobody leads: csa_lease_take, bound as mine is. */
+enum csa_lease_news csa_lease_take_by(struct csa_lease *, struct csa_ctx *,
+		    struct csa_ctx *mine);
+/* A lost one was known: take its place (OURS, THEIRS, AWAY), or say who has. */
+enum csa_lease_news csa_lease_inherit(struct csa_lease *, struct csa_ctx *,
+		    struct csa_ctx *mine);
+int	csa_lease_name_heir(struct csa_lease *, struct csa_ctx *mine,
+	    const uint8_t *of);
 
 /* ---- flight_note.c: what memcached has of a flight ---- */
 

@@ -27,8 +27,6 @@
 #define LANDED_S	5	/* followers look every 50 ms, if they can */
 #define TAKES		3	/* where flights land one after the other */
 #define HEIR_S		10	/* longer than the lost one's lease */
-#define HEIRS		4	/* one after the other, while nobody looked */
-#define BAFFLED		3	/* looks */
 
 void
 csa_lease_init(struct csa_lease *l, struct csa_cache *c,
@@ -46,8 +44,8 @@ csa_lease_fini(struct csa_lease *l)
 	csa_arena_free(l->scratch);
 }
 
-static void
-charge(struct csa_ctx *ctx, int64_t ns)
+void
+csa_lease_charge(struct csa_ctx *ctx, int64_t ns)
 {
 	if (ctx->spent != NULL)
 		*ctx->spent += ns;
@@ -58,8 +56,8 @@ charge(struct csa_ctx *ctx, int64_t ns)
  * for it delays nobody; and what has to be said at the end was reserved.  What
  * comes back is in an arena of our own, until the next one.
  */
-static struct csa_ctx
-unbound(struct csa_lease *l, const struct csa_ctx *ctx)
+struct csa_ctx
+csa_lease_unbound(struct csa_lease *l, const struct csa_ctx *ctx)
 {
 	struct csa_ctx	 mine = *ctx;
 
@@ -75,21 +73,26 @@ write_lease(struct csa_lease *l, struct csa_ctx *ctx, bool only_new,
     const void *told, size_t n)
 {
 	struct csa_buf	 b;
+	int64_t		 now;
 	int		 rc;
 
 	/* What does not fit is not told; the lease is what matters. */
 	csa_note_write(l, CSA_NOTE_LEADS, told, n <= CSA_NOTE_MAX ? n : 0, &b);
+	now = csa_now_ns();
 	rc = b.failed ? -1 : only_new ?
 	    csa_cache_claim(l->cache, ctx, &l->key, b.data, b.len,
 	    CSA_LEASE_S) :
 	    csa_cache_keep(l->cache, ctx, &l->key, b.data, b.len, CSA_LEASE_S);
+	if (rc == 0)
+		l->written = now;
 	csa_buf_fini(&b);
 	return rc;
 }
 
 /* Say who takes the place of a leader: 0, 1 where somebody has already, -1. */
-static int
-write_heir(struct csa_lease *l, struct csa_ctx *mine, const uint8_t *of)
+int
+csa_lease_name_heir(struct csa_lease *l, struct csa_ctx *mine,
+    const uint8_t *of)
 {
 	struct csa_cache_key	 key;
 	struct csa_buf		 b;
@@ -112,7 +115,7 @@ now_ours(struct csa_lease *l, struct csa_ctx *ctx, int64_t began)
 	l->reserve = 2 * (csa_now_ns() - began);
 	if (l->reserve > l->cache->budget_ns / 4)
 		l->reserve = l->cache->budget_ns / 4;
-	charge(ctx, l->reserve);
+	csa_lease_charge(ctx, l->reserve);
 }
 
 /* Remember who leads: 1; 0: nobody; -1: not known. */
@@ -131,199 +134,6 @@ meet(struct csa_lease *l, struct csa_ctx *mine)
 	memcpy(l->name, note.name, sizeof(l->name));
 	l->known = true;
 	return 1;
-}
-
-/*
- * mine: like ctx, with our own arena, and bound by the budget or not.  Who does not
- * lead must know who does: otherwise a flight that lands before our first look
- * would be missed, and flown again.
- */
-static enum csa_lease_news
-take(struct csa_lease *l, struct csa_ctx *ctx, struct csa_ctx *mine)
-{
-	int64_t	 began = csa_now_ns();
-	int	 rc;
-
-	l->ours = l->known = false;
-	for (int i = 0; i < TAKES; i++) {
-		csa_random(l->name, sizeof(l->name));
-		rc = write_lease(l, mine, true, NULL, 0);
-		if (rc == 0) {
-			now_ours(l, ctx, began);
-			return CSA_LEASE_OURS;
-		}
-		if (rc == -1)
-			return CSA_LEASE_AWAY;
-		/* It may just have landed. */
-		if (meet(l, mine) != 0)
-			break;
-	}
-	return CSA_LEASE_THEIRS;
-}
-
-enum csa_lease_news
-csa_lease_take(struct csa_lease *l, struct csa_ctx *ctx)
-{
-	struct csa_ctx	 mine;
-
-	if (!csa_cache_is_on(l->cache))
-		return CSA_LEASE_AWAY;
-	mine = unbound(l, ctx);
-	mine.spent = ctx->spent;
-	return take(l, ctx, &mine);
-}
-
-/* What there is under the name that we know: THEIRS, as it did not land. */
-static enum csa_lease_news
-landing(struct csa_lease *l, struct csa_ctx *mine, struct csa_lease_look *look)
-{
-	struct csa_cache_key	 key;
-	struct csa_cached	 c;
-	struct csa_note		 note;
-	int			 rc;
-
-	csa_note_key(l, l->name, "landed", &key);
-	rc = csa_cache_look(l->cache, mine, &key, &c);
-	if (rc != 1 || !csa_note_read(&c, &note))
-		return rc == -1 ? CSA_LEASE_AWAY : CSA_LEASE_THEIRS;
-	look->data.data = note.data;
-	look->data.len = note.n;
-	return note.what == CSA_NOTE_LANDED ? CSA_LEASE_LANDED :
-	    note.what == CSA_NOTE_LARGE ? CSA_LEASE_LARGE : CSA_LEASE_THEIRS;
-}
-
-/*
- * The leader we know does not lead any more.  Has it landed, or an heir, up to
- * the one who leads now (NULL: nobody)?  THEIRS: not.
- */
-static enum csa_lease_news
-fate(struct csa_lease *l, struct csa_ctx *mine, const uint8_t *now,
-    struct csa_lease_look *look)
-{
-	enum csa_lease_news	 news;
-	struct csa_cache_key	 key;
-	struct csa_cached	 c;
-	struct csa_note		 note;
-	int			 rc;
-
-	for (int i = 0; i < HEIRS; i++) {
-		if ((news = landing(l, mine, look)) != CSA_LEASE_THEIRS)
-			return news;
-		look->lost = true;
-		csa_note_key(l, l->name, "heir", &key);
-		rc = csa_cache_look(l->cache, mine, &key, &c);
-		if (rc == -1)
-			return CSA_LEASE_AWAY;
-		if (rc == 0 || !csa_note_read(&c, &note))
-			break;
-		memcpy(l->name, note.name, sizeof(l->name));
-		if (now != NULL && memcmp(now, l->name, sizeof(l->name)) == 0)
-			break;
-	}
-	return CSA_LEASE_THEIRS;
-}
-
-/* The leader we know is dead and did not land, or gave up: be its heir. */
-static enum csa_lease_news
-inherit(struct csa_lease *l, struct csa_ctx *ctx, struct csa_ctx *mine)
-{
-	int64_t	 began = csa_now_ns();
-	uint8_t	 of[CSA_LEASE_NAME];
-	int	 rc;
-
-	memcpy(of, l->name, sizeof(of));
-	csa_random(l->name, sizeof(l->name));
-	rc = write_heir(l, mine, of);
-	if (rc == 0 && write_lease(l, mine, false, NULL, 0) == 0) {
-		now_ours(l, ctx, began);
-		return CSA_LEASE_OURS;
-	}
-	/* Somebody else is; it will be seen. */
-	memcpy(l->name, of, sizeof(of));
-	return rc == 1 ? CSA_LEASE_THEIRS : CSA_LEASE_AWAY;
-}
-
-/* There is no lease, or none that can be read. */
-static enum csa_lease_news
-no_lease(struct csa_lease *l, struct csa_ctx *ctx, struct csa_ctx *mine,
-    struct csa_lease_look *look)
-{
-	enum csa_lease_news	 news = CSA_LEASE_THEIRS;
-	uint8_t			 of[CSA_LEASE_NAME];
-	bool			 known = l->known;
-
-	if (known)
-		news = fate(l, mine, NULL, look);
-	if (news != CSA_LEASE_THEIRS)
-		return news;
-	memcpy(of, l->name, sizeof(of));
-	news = take(l, ctx, mine);
-	if (news == CSA_LEASE_OURS && known)
-		(void)write_heir(l, mine, of);
-	if (news != CSA_LEASE_THEIRS || ++l->baffled < BAFFLED)
-		return news;
-	/* Something is there, for as long as it likes: out with it. */
-	(void)csa_cache_drop(l->cache, mine, &l->key);
-	return CSA_LEASE_AWAY;
-}
-
-static enum csa_lease_news
-some_lease(struct csa_lease *l, struct csa_ctx *ctx, struct csa_ctx *mine,
-    const struct csa_note *note, struct csa_lease_look *look)
-{
-	enum csa_lease_news	 news;
-	bool			 dead;
-
-	l->baffled = 0;
-	if (l->known && memcmp(l->name, note->name, sizeof(l->name)) != 0 &&
-	    (news = fate(l, mine, note->name, look)) != CSA_LEASE_THEIRS)
-		return news;
-	memcpy(l->name, note->name, sizeof(l->name));
-	l->known = true;
-	dead = csa_peer_dead(&l->self, &note->peer);
-	if (note->what == CSA_NOTE_LEADS && !dead) {
-		look->data.data = note->data;
-		look->data.len = note->n;
-		return CSA_LEASE_THEIRS;
-	}
-	/* It may have died right after landing. */
-	if (dead && (news = landing(l, mine, look)) != CSA_LEASE_THEIRS)
-		return news;
-	news = inherit(l, ctx, mine);
-	look->lost |= news == CSA_LEASE_OURS;
-	return news;
-}
-
-enum csa_lease_news
-csa_lease_look(struct csa_lease *l, struct csa_ctx *ctx,
-    struct csa_lease_look *look)
-{
-	struct csa_ctx		 mine = unbound(l, ctx);
-	int64_t			 began = csa_now_ns();
-	bool			 known = l->known;
-	struct csa_cached	 c;
-	struct csa_note		 note;
-	enum csa_lease_news	 news;
-	int			 rc;
-
-	memset(look, 0, sizeof(*look));
-	csa_arena_reset(l->scratch);
-	rc = csa_cache_look(l->cache, &mine, &l->key, &c);
-	if (rc == -1)
-		news = CSA_LEASE_AWAY;
-	else if (rc == 1 && csa_note_read(&c, &note) &&
-	    (note.what == CSA_NOTE_LEADS || note.what == CSA_NOTE_GAVE_UP))
-		news = some_lease(l, ctx, &mine, &note, look);
-	else
-		news = no_lease(l, ctx, &mine, look);
-	/* Of whom nothing was known, nobody was lost. */
-	if (news == CSA_LEASE_AWAY || news == CSA_LEASE_LARGE)
-		look->lost = true;
-	look->lost &= known;
-	/* What failed was no waiting that somebody had to do anyway. */
-	if (news == CSA_LEASE_AWAY)
-		charge(ctx, csa_now_ns() - began);
-	return news;
 }
 
 /* 1: it is ours; 0: there is none; -1: somebody else's, or not known. */
@@ -346,11 +156,113 @@ is_ours(struct csa_lease *l, struct csa_ctx *mine)
 	return -1;
 }
 
+/*
+ * What became of our claim was not said, or not understood; it may stand all the
+ * same, and others would wait for who does not know that he leads.  As
+ * csa_cache_claim; -1 leaves it to the end.
+ */
+static int
+doubt(struct csa_lease *l, struct csa_ctx *mine, int64_t began)
+{
+	int	 rc;
+
+	l->doubt = true;
+	/* Who is silent now would be silent again. */
+	if (csa_now_ns() - began > l->cache->most_ns / 2)
+		return -1;
+	l->ours = true;
+	if ((rc = is_ours(l, mine)) == 1) {
+		l->doubt = false;
+		l->written = began;
+	} else if (rc == -1 && !l->ours) {
+		l->doubt = false;
+		return 1;
+	}
+	l->ours = false;
+	return rc == 1 ? 0 : -1;
+}
+
+/*
+ * mine: like ctx, with our own arena, and bound by the budget or not.  Who does not
+ * lead must know who does: otherwise a flight that lands before our first look
+ * would be missed, and flown again.
+ */
+enum csa_lease_news
+csa_lease_take_by(struct csa_lease *l, struct csa_ctx *ctx,
+    struct csa_ctx *mine)
+{
+	int64_t	 began = csa_now_ns();
+	int	 rc;
+
+	l->ours = l->known = l->doubt = false;
+	for (int i = 0; i < TAKES; i++) {
+		csa_random(l->name, sizeof(l->name));
+		rc = write_lease(l, mine, true, NULL, 0);
+		if (rc == -1)
+			rc = doubt(l, mine, began);
+		if (rc == 0) {
+			now_ours(l, ctx, began);
+			return CSA_LEASE_OURS;
+		}
+		if (rc == -1)
+			return CSA_LEASE_AWAY;
+		/* It may just have landed. */
+		if (meet(l, mine) != 0)
+			break;
+	}
+	return CSA_LEASE_THEIRS;
+}
+
+/*
+ * The one operation that may take a request over its budget, by what it takes:
+ * on a busy machine, where all is slow, it saves most.  What is spent to the last
+ * is not spent further.
+ */
+enum csa_lease_news
+csa_lease_take(struct csa_lease *l, struct csa_ctx *ctx)
+{
+	struct csa_ctx		 mine;
+	enum csa_lease_news	 news;
+	int64_t			 began, spent;
+
+	if (!csa_cache_is_on(l->cache))
+		return CSA_LEASE_AWAY;
+	mine = csa_lease_unbound(l, ctx);
+	if (ctx->spent == NULL)
+		return csa_lease_take_by(l, ctx, &mine);
+	began = spent = *ctx->spent - l->cache->most_ns + 1;
+	mine.spent = &spent;
+	news = csa_lease_take_by(l, ctx, &mine);
+	csa_lease_charge(ctx, spent - began);
+	return news;
+}
+
+/* The leader we know is dead and did not land, or gave up: be its heir. */
+enum csa_lease_news
+csa_lease_inherit(struct csa_lease *l, struct csa_ctx *ctx,
+    struct csa_ctx *mine)
+{
+	int64_t	 began = csa_now_ns();
+	uint8_t	 of[CSA_LEASE_NAME];
+	int	 rc;
+
+	memcpy(of, l->name, sizeof(of));
+	csa_random(l->name, sizeof(l->name));
+	rc = csa_lease_name_heir(l, mine, of);
+	if (rc == 0 && write_lease(l, mine, false, NULL, 0) == 0) {
+		now_ours(l, ctx, began);
+		return CSA_LEASE_OURS;
+	}
+	/* Somebody else is; it will be seen. */
+	memcpy(l->name, of, sizeof(of));
+	return rc == 1 ? CSA_LEASE_THEIRS : CSA_LEASE_AWAY;
+}
+
 int64_t
 csa_lease_renew(struct csa_lease *l, struct csa_ctx *ctx, const void *told,
     size_t n)
 {
-	struct csa_ctx	 mine = unbound(l, ctx);
+	struct csa_ctx	 mine = csa_lease_unbound(l, ctx);
 	int64_t		 began = csa_now_ns();
 	int		 rc;
 
@@ -360,7 +272,7 @@ csa_lease_renew(struct csa_lease *l, struct csa_ctx *ctx, const void *told,
 		l->ours = false;
 	if (rc == 0)
 		return csa_now_ns() - began;
-	charge(ctx, csa_now_ns() - began);
+	csa_lease_charge(ctx, csa_now_ns() - began);
 	return -1;
 }
 
@@ -409,36 +321,69 @@ give_up(struct csa_lease *l, struct csa_ctx *mine)
 	csa_buf_fini(&b);
 }
 
+/* Is the lease ours to end?  What cannot be told is, while nobody may take it. */
+static bool
+still_ours(struct csa_lease *l, struct csa_ctx *mine)
+{
+	int	 rc = is_ours(l, mine);
+
+	if (rc == -1 && l->ours)
+		return csa_now_ns() - l->written < CSA_LEASE_S * 1000000000LL;
+	return rc == 1;
+}
+
+/*
+ * Whose claim it is was never said.  Another's is left alone; where that cannot
+ * be told either, it goes: one call more of somebody costs less than all who ask
+ * waiting for a lease that nobody keeps.  That one operation is not the budget's,
+ * for a claim that took its time has used it up.
+ */
+static void
+end_doubt(struct csa_lease *l, struct csa_ctx *ctx)
+{
+	struct csa_ctx	 mine = csa_lease_unbound(l, ctx);
+	int64_t		 began;
+
+	mine.spent = ctx->spent;
+	l->doubt = false;
+	l->ours = true;
+	if (is_ours(l, &mine) == 1 || !l->ours)
+		return;
+	l->ours = false;
+	began = csa_now_ns();
+	mine.spent = NULL;
+	(void)csa_cache_drop(l->cache, &mine, &l->key);
+	csa_lease_charge(ctx, csa_now_ns() - began);
+}
+
 void
 csa_lease_end(struct csa_lease *l, struct csa_ctx *ctx, const void *value,
     size_t n)
 {
 	struct csa_ctx	 mine;
-	int64_t		 began = csa_now_ns();
-	int		 rc;
+	int64_t		 began;
 
-	charge(ctx, -l->reserve);
+	csa_lease_charge(ctx, -l->reserve);
 	l->reserve = 0;
+	if (l->doubt)
+		end_doubt(l, ctx);
 	/* Those who took us for lost wait for somebody else by now. */
 	if (!l->ours)
 		return;
-	mine = unbound(l, ctx);
+	began = csa_now_ns();
+	mine = csa_lease_unbound(l, ctx);
 	/*
 	 * What could not land may still be given up, for the lease can be another
 	 * server's; who comes next would wait for it until it ends by itself.
 	 */
 	if (value != NULL && land(l, &mine, value, n) == -1)
 		value = NULL;
-	/* A slow moment of memcached's must not keep others waiting for us. */
-	if ((rc = is_ours(l, &mine)) == -1 && l->ours)
-		rc = is_ours(l, &mine);
-	if (rc != 1)
-		goto out;
-	if (value != NULL)
+	if (!still_ours(l, &mine))
+		;
+	else if (value != NULL)
 		(void)csa_cache_drop(l->cache, &mine, &l->key);
 	else
 		give_up(l, &mine);
-out:
 	l->ours = false;
-	charge(ctx, csa_now_ns() - began);
+	csa_lease_charge(ctx, csa_now_ns() - began);
 }

@@ -12,7 +12,9 @@ class FaultProxy:
 
     ok; ("latency", s) holds every reply back; "hang" takes everything and says nothing; "reset" ends each
     connection at its first reply; "slice" sends replies byte by byte; ("trickle", bytes a second); ("flip", p)
-    flips one bit in so many replies of a hundred; "http" answers like a web server; "down" refuses to connect.
+    flips one bit in so many replies of a hundred; "http" answers like a web server; "down" refuses to connect;
+    ("garble", opcode) and ("lose", opcode) turn replies that say that operation of the binary protocol succeeded
+    into an error, or keep them back.
     """
 
     def __init__(self, target):
@@ -92,7 +94,10 @@ class FaultProxy:
 
     def reply(self, to, data, mode):
         now = time.monotonic()
-        if mode == "slice":
+        if mode[0] in ("garble", "lose") and data[1] == mode[1] and data[6:8] == b"\0\0":
+            if mode[0] == "garble":
+                self.send(to, data[:6] + b"\0\x84" + data[8:])
+        elif mode == "slice":
             self.later += [(now + i * 0.0001, to, data[i:i + 1]) for i in range(len(data))]
         elif mode[0] == "latency":
             self.later.append((now + mode[1], to, data))

@@ -22,6 +22,7 @@ PLACES = ["Aldgate", "Bermondsey", "Camden", "Deptford", "Ealing", "Finchley", "
 DOCS = [f"The library of {p} was opened in {1901 + 7 * i} and lends {300 + 11 * i} atlases." for i, p in enumerate(PLACES)]
 QUESTIONS = [f"When was the library of {p} opened?" for p in PLACES]
 CACHES = {"answer_cache": "exact", "memcached_timeout_ms": 50, "cache_budget_ms": 100, "threads": 32}
+ADD = 0x02      # in memcached's binary protocol
 # What a request may wait for caches in sum, and what a busy machine may add.
 BUDGET, SLACK = 0.1, 0.4 * SLOW
 
@@ -199,6 +200,28 @@ def test_flushed_under_load(pair, emulator):
         list(pool.map(pair.ask, [QUESTIONS[5]] * 50))
     assert emulator.stats()["ops"]["gemini.generate"]["requests"] - calls <= 2
     pair.well()
+
+
+@pytest.mark.parametrize("how", ["garble", "lose"])
+def test_a_claim_that_got_no_answer(emulator, how):
+    """memcached has noted who leads, but the reply never came: nobody waits for a leader who does not know of it."""
+    with temporary() as d, contextlib.ExitStack() as ends:
+        memcached = Memcached(d)
+        ends.callback(memcached.stop)
+        proxy = FaultProxy(memcached.socket)
+        ends.callback(proxy.stop)
+        options = {**CACHES, "answer_cache": "off", "memcached_servers": f"127.0.0.1:{proxy.port}"}
+        cloud = ends.enter_context(Cloud(emulator, d, ["gemini"], options))
+        assert cloud.client.store(BOT, "libraries", DOCS).status == 200
+        proxy.mode = (how, ADD)
+        for q in QUESTIONS[:3]:
+            for _ in range(2):
+                start = time.monotonic()
+                r = cloud.client.chat(BOT, q)
+                assert r.status == 200 and r.json["metadata"]["cache"] != "answer", r
+                assert time.monotonic() - start < BUDGET + SLACK
+            # Not refused, for then nothing would have been claimed.
+            assert counter(cloud, "chatsphere_cache_breaker_open") == 0
 
 
 def test_hardly_any_memory(emulator):
