@@ -37,12 +37,12 @@ def emulator():
 
 
 class Cloud:
-    """A service that uses the emulated providers, behind lighttpd."""
+    """A service that uses the emulated providers, behind lighttpd where nothing else is asked for."""
 
-    def __init__(self, emulator, directory, vendors, config=None, env=None):
+    def __init__(self, emulator, directory, vendors, config=None, env=None, server="lighttpd"):
         self.emulator = emulator
         self.service = Service(directory, config, {**emulator.env(*vendors), **(env or {})})
-        self.front = SERVERS["lighttpd"](self.service)
+        self.front = SERVERS[server](self.service)
         self.client = self.front.client
 
     def __enter__(self):
