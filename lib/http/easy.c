@@ -296,6 +296,7 @@ easy_free(struct csa_http *h, enum csa_easy_kind kind, CURL *e)
 	curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 0L);
 	free_upload_buffer(e, kind);
 	/* Nothing of the caller's may be left in it. */
+	curl_easy_setopt(e, CURLOPT_CURLU, NULL);
 	curl_easy_setopt(e, CURLOPT_POSTFIELDS, NULL);
 	curl_easy_setopt(e, CURLOPT_HTTPHEADER, NULL);
 	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, NULL);
@@ -329,6 +330,9 @@ set_request(CURL *e, struct csa_http_call *c)
 	curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, (long)(c->again > 0 &&
 	    (c->again == MAX_AGAIN || c->host == NULL ||
 	    c->host->kind != CSA_HOST_SHARED || c->host->pioneer == c)));
+	if ((c->parts = csa_url_use(c->http, c->url)) != NULL)
+		curl_easy_setopt(e, CURLOPT_CURLU, c->parts->parts);
+	/* With both it takes the parts, and need not put them together again. */
 	return curl_easy_setopt(e, CURLOPT_URL, c->url);
 }
 
@@ -423,6 +427,8 @@ csa_easy_stop(struct csa_http_call *c, bool cut)
 	curl_multi_remove_handle(h->multi, c->easy);
 	easy_free(h, c->kind, c->easy);
 	c->easy = NULL;
+	csa_url_done(c->parts);
+	c->parts = NULL;
 	if (other != NULL) {
 		curl_easy_pause(other->easy, CURLPAUSE_RECV);
 		curl_easy_pause(other->easy, CURLPAUSE_CONT);

@@ -517,6 +517,7 @@ csa_http_free(struct csa_http *h)
 	curl_multi_cleanup(h->multi);
 	curl_share_cleanup(h->share);
 	csa_hosts_free(h);
+	csa_urls_free(h);
 	for (uint32_t i = 0; i < h->nwaiters; i++) {
 		pthread_cond_destroy(&h->waiters[i]->cond);
 		free(h->waiters[i]);

@@ -79,6 +79,15 @@ struct csa_spare {
 	size_t	  n;
 };
 
+/* An address, taken to pieces: see url.c. */
+struct csa_url {
+	char	*text;		/* NULL: none */
+	CURLU	*parts;
+	unsigned users;
+};
+
+#define CSA_URLS	16
+
 struct csa_http {
 	int			 epfd;
 	int			 evfd;		/* wakes a sleeping driver */
@@ -106,6 +115,8 @@ struct csa_http {
 	bool			 hosts_due;	/* to let somebody through */
 	LIST_HEAD(, csa_http_call) sending;	/* their bodies, over TLS */
 	struct csa_spare	 spare[CSA_EASY__MAX];
+	struct csa_url		 urls[CSA_URLS];
+	unsigned		 oldest_url;
 
 	pthread_mutex_t		 state;
 	struct csa_waiter	*driver;	/* NULL: nobody */
@@ -168,6 +179,7 @@ struct csa_http_call {
 
 	/* Written under the curl lock until `done`. */
 	CURL			*easy;		/* NULL: not with curl */
+	struct csa_url		*parts;		/* url's, while with curl */
 	int			 status;
 	bool			 in_body;
 	bool			 too_large;
@@ -254,6 +266,16 @@ struct csa_http_call *csa_host_fellow(const struct csa_http_call *);
 /* The call is over.  True where there is no hope for those in line either. */
 bool	csa_host_leave(struct csa_http_call *, CURLcode);
 void	csa_hosts_free(struct csa_http *);
+
+/* url.c.  With the curl lock held. */
+
+/*
+ * The address in pieces, for CURLOPT_CURLU; csa_url_done must follow.  NULL:
+ * curl may take it to pieces itself, or say what is wrong with it.
+ */
+struct csa_url *csa_url_use(struct csa_http *, const char *text);
+void	csa_url_done(struct csa_url *);			/* NULL is fine */
+void	csa_urls_free(struct csa_http *);
 
 /* waiter.c */
 
