@@ -14,7 +14,8 @@
 #define BOTMAX		128
 
 struct csa_key_bots {
-	char	*list;		/* "b1,b2,prefix*" or "*" */
+	char			*list;	/* "b1,b2,prefix*" or "*" */
+	const struct csa_keys	*set;	/* whose tenants' names are taken */
 };
 
 struct csa_keys {
@@ -220,6 +221,7 @@ csa_keys_load(const char *file, const char *key1, const char *key2,
 
 		e->key.name = e->name;
 		e->key.tenant = e->tenant;
+		e->bots.set = k;
 		e->key.bots = &e->bots;
 	}
 	return k;
@@ -261,6 +263,24 @@ csa_key_allows_endpoint(const struct csa_key *key, unsigned bit)
 	return key != NULL && bit != 0 && (key->endpoints & bit) == bit;
 }
 
+/* Does the bot's name begin with that of a tenant and a dot? */
+static bool
+is_a_tenants(const struct csa_keys *k, const char *bot)
+{
+	size_t		 n = strcspn(bot, ".");
+	const char	*tenant;
+
+	if (bot[n] == '\0')
+		return false;
+	for (size_t i = 0; i < k->n; i++) {
+		tenant = k->entries[i].tenant;
+		if (tenant != NULL && strncmp(tenant, bot, n) == 0 &&
+		    tenant[n] == '\0')
+			return true;
+	}
+	return false;
+}
+
 bool
 csa_key_allows_bot(const struct csa_key *key, const char *bot)
 {
@@ -268,6 +288,9 @@ csa_key_allows_bot(const struct csa_key *key, const char *bot)
 	size_t		 n, len = strlen(bot);
 
 	if (key == NULL || len == 0)
+		return false;
+	/* TENANT.BOT is where Pinecone has that tenant's bot. */
+	if (key->tenant == NULL && is_a_tenants(key->bots->set, bot))
 		return false;
 	for (s = key->bots->list;; s += n + 1) {
 		n = strcspn(s, ",");

@@ -54,7 +54,11 @@ void	csa_keys_free(struct csa_keys *);	/* NULL: nothing to do */
 const struct csa_key *csa_keys_find(const struct csa_keys *,
 		    const char *presented, size_t n);
 
-/* key NULL: false.  bit is one enum csa_pool_bit. */
+/*
+ * key NULL: false.  bit is one enum csa_pool_bit.  A key without a tenant has no
+ * right to a bot whose name begins with that of a tenant and a dot: Pinecone would
+ * have it in one place with the tenant's own.
+ */
 bool	csa_key_allows_endpoint(const struct csa_key *, unsigned bit);
 bool	csa_key_allows_bot(const struct csa_key *, const char *bot);
 

@@ -146,6 +146,34 @@ static const struct { const char *bot; bool a, b, c; } bots[] = {
 	{ "", false, false, false },
 };
 
+static const struct { const char *bot; bool own, tenants; } dotted[] = {
+	{ "shop", true, true },
+	{ "shop.b", false, true },
+	{ "shop.b.c", false, true },
+	{ "shop.", false, true },
+	{ "shopb", true, true },
+	{ "shops.b", true, true },
+	{ "sho.b", true, true },
+	{ "other.shop.b", true, true },
+	{ ".shop", true, true },
+};
+
+/* Pinecone knows the bot `b` of tenant `t` as `t.b`. */
+START_TEST(a_tenants_name_is_nobody_elses_prefix)
+{
+	static const char	 text[] =
+	    "t KEY(t) endpoints=* bots=* tenant=shop\n";
+	struct csa_keys		*k = load(text, strlen(text));
+
+	ck_assert_ptr_nonnull(k);
+	ck_assert(csa_key_allows_bot(find(k, "first-key"), dotted[_i].bot) ==
+	    dotted[_i].own);
+	ck_assert(csa_key_allows_bot(find(k, "t"), dotted[_i].bot) ==
+	    dotted[_i].tenants);
+	csa_keys_free(k);
+}
+END_TEST
+
 START_TEST(bots_are_matched_whole_or_by_prefix)
 {
 	struct csa_keys	*k = load(sample, strlen(sample));
@@ -275,6 +303,8 @@ main(void)
 	tcase_add_test(t, rights_are_those_of_the_line);
 	tcase_add_loop_test(t, bots_are_matched_whole_or_by_prefix, 0,
 	    (int)(sizeof(bots) / sizeof(bots[0])));
+	tcase_add_loop_test(t, a_tenants_name_is_nobody_elses_prefix, 0,
+	    sizeof(dotted) / sizeof(dotted[0]));
 	tcase_add_loop_test(t, bad_lines_are_named, 0,
 	    (int)(sizeof(bad) / sizeof(bad[0])));
 	tcase_add_test(t, files_that_cannot_be_trusted);
