@@ -330,11 +330,6 @@ share(struct csa_turn_cache *c)
 		c->flight = NULL;
 		land = false;
 	}
-	/* What nobody waits for need not be written down. */
-	if (land && !kept && csa_flight_leave_alone(c->flight)) {
-		c->flight = NULL;
-		land = false;
-	}
 	if (!kept && !land)
 		return;
 	csa_buf_init(&b, VALUE_MAX);
