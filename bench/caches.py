@@ -9,7 +9,8 @@ passages as well, then answers, then with identical questions sharing one call, 
 side: calls upstream, tokens and dollars for 1,000 chats, latency, hit rates. The provider
 is tests/emu with the delays of life (30 ms a vector, 400 ms an answer).
 cost: CPU of a cached answer against the same one not cached, and its time beside
-bench/bare, a FastCGI responder that does nothing, through the same web server.
+bench/bare, a FastCGI responder that does nothing, through the same web server. The CPU
+is also told beside answers for which Pinecone searches, where this host has little to do.
 
 CHATSPHERE_SHARED names the folder that holds data/; ../shared beside the checkout
 otherwise.
@@ -45,8 +46,8 @@ STEPS = [("off", {}), ("+ vectors", {"embedding_ttl_s": 86400}), ("+ passages", 
 class Site:
     """lighttpd, the service, memcached and the emulator; a set of documents in a bot."""
 
-    def __init__(self, config, docs):
-        self.config, self.docs = config, docs
+    def __init__(self, config, docs, vendors=("gemini",)):
+        self.config, self.docs, self.vendors = config, docs, vendors
 
     def __enter__(self):
         with contextlib.ExitStack() as ends:
@@ -58,7 +59,7 @@ class Site:
             ends.callback(self.emulator.stop)
             self.service = harness.Service(d, {"memcached_servers": memcached.socket, "log_level": "info", "workers": 2,
                                                "threads": 64, "fallback": "none", **self.config},
-                                           self.emulator.env("gemini"))
+                                           self.emulator.env(*self.vendors))
             ends.callback(self.service.stop)
             self.service.start()
             self.front = harness.SERVERS["lighttpd"](self.service)
@@ -209,6 +210,17 @@ class Bare:
         self.responder.stop()
 
 
+def cost_elsewhere(docs, questions, cached, trials):
+    """Where Pinecone does the searching there is less to save: said, as no bar is set for it."""
+    with Site(OFF, docs, ("gemini", "pinecone")) as site:
+        c = Client(site.front.port)
+        for q in questions:
+            c.ask(q)
+        plain = statistics.median(cpu_of(site, len(questions), lambda i: c.ask(questions[i])) for _ in range(trials))
+    print(f"Not cached where Pinecone searches: {plain:.0f} us of this host, and the providers' time; of that the cached answer "
+          f"is {100 * cached / plain:.0f} %")
+
+
 def cost(name, trials):
     docs, queries, _ = retrieval.load(name)
     questions = [q["text"] for q in queries][:100]
@@ -233,6 +245,7 @@ def cost(name, trials):
     ratio, cached, plain = sorted(share)[len(share) // 2]
     print(f"\nCPU of the service, median of {trials} x {len(questions)}: a cached answer {cached:.0f} us, not cached (vector, passages "
           f"and answer made anew) {plain:.0f} us: {100 * ratio:.1f} %   <= 15 % {'met' if ratio <= .15 else 'MISSED'}")
+    cost_elsewhere(docs[:200], questions, cached, trials)
     more, ours, theirs = sorted(added)[len(added) // 2]
     print(f"Time of a cached answer {ours:.2f} ms, of bench/bare {theirs:.2f} ms, {size:.0f} bytes: added {more:.2f} ms   <= 1 "
           f"{'met' if more <= 1 else 'MISSED'}", flush=True)
