@@ -28,7 +28,8 @@ def site(emulator, config=None, vendors=("gemini",), memcached=True, bots=None, 
     """A service with the documents stored; nothing is cached of them yet."""
     emulator.reset()
     with temporary() as d, contextlib.ExitStack() as ends:
-        options = dict(config or {})
+        # A busy machine is not what is tested here: memcached may take its time.
+        options = {"memcached_timeout_ms": 2000, "cache_budget_ms": 10000, **(config or {})}
         if memcached:
             m = Memcached(d)
             ends.callback(m.stop)
@@ -266,6 +267,27 @@ def test_fifty_at_once_are_one_call(eight, emulator, params):
     assert kinds == {"miss": 1, "answer": 49}, kinds
     paid = [r.json["metadata"] for r in answers if r.json["metadata"]["tokens_used"]["total"] > 0]
     assert len(paid) == 1 and paid[0]["cache"] == "miss"
+
+
+def unanswered(client):
+    """What memcached did not say about flights in its time, so far."""
+    return sum(counter(client, "chatsphere_cache_requests_total", cache="flight", result=r) for r in ("error", "skipped"))
+
+
+def test_fifty_at_once_at_the_default_limits(emulator):
+    """50 ms for memcached, 100 in sum: it is one call wherever memcached answers in that time."""
+    limits = {"memcached_timeout_ms": 50, "cache_budget_ms": 100}
+    with site(emulator, {"workers": 8, "threads": 64, **limits}) as c:
+        slow(emulator, delay_ms=1500 * SLOW)
+        for attempt in range(3):
+            question = f"How long does guided tour number {attempt} of the observatory take?"
+            before, silent = calls(emulator), unanswered(c.client)
+            answers = at_once(50, lambda i: c.client.chat(BOT, question))
+            assert all(getattr(r, "status", 0) == 200 for r in answers)
+            if unanswered(c.client) == silent:
+                assert calls(emulator) - before == {"chat": 1, "embed": 1}
+                return
+    pytest.skip("this machine was so busy that memcached took more than 50 ms, three times")
 
 
 def test_who_comes_later_is_answered_anew(eight, emulator):
