@@ -59,15 +59,18 @@ csa_metrics_open(const char *run_dir, struct csa_err *err)
 	static bool		 watching;
 	struct csa_table	*t;
 
-	csa_metrics_close();
 	if (!watching) {
 		pthread_atfork(NULL, NULL, csa_gauge_forget);
 		watching = true;
 	}
-	if (run_dir == NULL)
-		return 0;
-	if ((t = csa_table_map(run_dir, err)) == NULL)
-		return -1;
+	/* Emptying the private table would make all its pages this process's. */
+	t = run_dir != NULL ? csa_table_map(run_dir, err) : NULL;
+	if (t == NULL) {
+		csa_metrics_close();
+		return run_dir == NULL ? 0 : -1;
+	}
+	if (csa_table != &private_table)
+		csa_table_unmap(csa_table);
 	use(t);
 	return 0;
 }
@@ -77,8 +80,7 @@ csa_metrics_close(void)
 {
 	if (csa_table != &private_table)
 		csa_table_unmap(csa_table);
-	else
-		memset(&private_table, 0, sizeof(private_table));
+	memset(&private_table, 0, sizeof(private_table));
 	use(&private_table);
 }
 

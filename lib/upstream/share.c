@@ -59,18 +59,23 @@ csa_upstream_share(const char *run_dir, struct csa_err *err)
 	struct table		*t;
 	int			 saved;
 
-	csa_upstream_unshare();
-	if (run_dir == NULL)
+	if (run_dir == NULL) {
+		csa_upstream_unshare();
 		return 0;
+	}
 	memcpy(head.magic, magic, sizeof(magic));
 	head.layout = layout();
 	if ((t = csa_shared_map(run_dir, "upstream", &head)) == NULL) {
 		saved = errno;
+		csa_upstream_unshare();
 		csa_fail(err, CSA_ERR_INTERNAL, CSA_SRC_AGENT,
 		    "what is known of the providers cannot be shared");
 		return csa_fail_detail(err, "upstream in %s: %s", run_dir,
 		    strerror(saved));
 	}
+	/* Emptying the private one would make all its pages this process's. */
+	if (table != &private_table)
+		csa_shared_unmap(table);
 	table = t;
 	return 0;
 }
@@ -80,8 +85,7 @@ csa_upstream_unshare(void)
 {
 	if (table != &private_table)
 		csa_shared_unmap(table);
-	else
-		memset(&private_table, 0, sizeof(private_table));
+	memset(&private_table, 0, sizeof(private_table));
 	table = &private_table;
 }
 
