@@ -43,15 +43,16 @@ has_room(const struct csa_buf *b, size_t n)
 static int
 grow(struct csa_buf *b, size_t n)
 {
-	size_t	 size = b->size > 0 ? b->size : 256;
+	size_t	 size = b->size > 0 ? b->size + b->size / 2 : 256;
 	char	*p;
 
 	if (b->failed)
 		return -1;
 	if (n > b->max - b->len)
 		goto fail;
-	while (size - b->len <= n)
-		size += size / 2;
+	/* No more than is asked for where that is much: it may be all. */
+	if (size - b->len <= n)
+		size = b->len + n + 1;
 	if ((p = realloc(b->data, size)) == NULL)
 		goto fail;
 	b->data = p;
@@ -219,6 +220,20 @@ csa_buf_jsonz(struct csa_buf *b, const char *s)
 		csa_buf_puts(b, "null");
 	else
 		csa_buf_json(b, s, strlen(s));
+}
+
+void
+csa_buf_int(struct csa_buf *b, int64_t x)
+{
+	char		 text[24], *p = text + sizeof(text);
+	uint64_t	 v = x < 0 ? -(uint64_t)x : (uint64_t)x;
+
+	do {
+		*--p = (char)('0' + v % 10);
+	} while ((v /= 10) > 0);
+	if (x < 0)
+		*--p = '-';
+	csa_buf_add(b, p, (size_t)(text + sizeof(text) - p));
 }
 
 void
