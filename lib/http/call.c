@@ -15,7 +15,6 @@
 #include "lib/metrics/metrics.h"
 
 #define LOW_WATER	(128 * 1024)	/* unread bytes: go on sending */
-#define BULK		65536	/* a long question has a long answer */
 #define MAX_KEPT_ALL	4096		/* bytes of reply headers */
 
 /* May it stand in a request's head?  A line break begins another header. */
@@ -81,8 +80,6 @@ csa_http_start(struct csa_http *h, struct csa_waiter *w,
 	c->tls = strncasecmp(r->url, "https:", 6) == 0;
 	c->data = r->body;
 	c->len = r->len;
-	c->kind = r->len >= BULK ? CSA_EASY_BULK : c->tls ? CSA_EASY_TLS :
-	    CSA_EASY_PLAIN;
 	c->deadline = r->deadline;
 	c->first_byte_ms = r->first_byte_ms;
 	c->idle_ms = r->idle_ms;

@@ -17,15 +17,19 @@
 /*
  * What one read takes, and one write of what is too long for one.  Over TLS a
  * read is no system call: it takes from what came in one, so less will do there;
- * every call in flight has such a buffer.  What embeds or writes a hundred texts
- * is rare and has a megabyte to read or write.
+ * every call in flight has such a buffer.  A stream that its reader lets wait
+ * needs more: with less curl (7.88) stops all others on its HTTP/2 connection.
+ * What embeds or writes a hundred texts is rare and has a megabyte to read or
+ * write.
  */
 static const struct { long read, write; } sizes[] = {
 	[CSA_EASY_PLAIN] = { 8192, 16384 },
-	[CSA_EASY_TLS] = { 4096, 16384 },		/* 16384: curl's least */
+	[CSA_EASY_TLS] = { 1024, 16384 },		/* both: curl's least */
+	[CSA_EASY_STREAM] = { 4096, 16384 },
 	[CSA_EASY_BULK] = { 65536, 131072 },
 };
 
+#define BULK		65536	/* a long question has a long answer */
 #define MAX_SPARE	256
 #define MAX_HEADERS	(256 * 1024)	/* bytes of headers in a reply */
 #define MAX_KEPT	512		/* of one header */
@@ -348,12 +352,22 @@ csa_easy_sent(struct csa_http_call *c)
 	return true;
 }
 
+static enum csa_easy_kind
+kind_of(const struct csa_http_call *c)
+{
+	if (c->len >= BULK)
+		return CSA_EASY_BULK;
+	return !c->tls ? CSA_EASY_PLAIN :
+	    c->stream ? CSA_EASY_STREAM : CSA_EASY_TLS;
+}
+
 CURLcode
 csa_easy_start(struct csa_http_call *c)
 {
 	struct csa_http	*h = c->http;
 	CURLcode	 rc;
 
+	c->kind = kind_of(c);
 	if ((c->easy = easy_new(h, c->kind)) == NULL)
 		return CURLE_OUT_OF_MEMORY;
 	if ((rc = set_request(c->easy, c)) != CURLE_OK)

@@ -161,8 +161,14 @@ csa_host_connected(struct csa_http_call *c, SSL *ssl)
 	c->shared = is_h2(ssl);
 	host->kind = c->shared ? CSA_HOST_SHARED : CSA_HOST_ALONE;
 	if (c->shared && SSL_get_ex_data(ssl, ssl_index) == NULL &&
-	    SSL_set_ex_data(ssl, ssl_index, host) == 1)
+	    SSL_set_ex_data(ssl, ssl_index, host) == 1) {
 		host->nshared++;
+		/*
+		 * There are few of these and they are busy: to give its buffers
+		 * back after every read and write would only make holes.
+		 */
+		SSL_clear_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
+	}
 	if (host->pioneer == c) {
 		host->pioneer = NULL;
 		c->http->hosts_due = true;

@@ -70,8 +70,8 @@ struct csa_sock {
 };
 
 /* What a call's buffers are made for. */
-enum csa_easy_kind { CSA_EASY_PLAIN, CSA_EASY_TLS, CSA_EASY_BULK,
-	CSA_EASY__MAX };
+enum csa_easy_kind { CSA_EASY_PLAIN, CSA_EASY_TLS, CSA_EASY_STREAM,
+	CSA_EASY_BULK, CSA_EASY__MAX };
 
 /* Easy handles that may be used again. */
 struct csa_spare {
