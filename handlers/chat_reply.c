@@ -67,15 +67,22 @@ csa_reply_outcome(struct csa_buf *b, const struct csa_turn *t)
 
 	csa_buf_puts(b, "\"model\":");
 	csa_buf_jsonz(b, res->model);
-	csa_buf_addf(b, ",\"finish_reason\":\"%s\",\"tokens_used\":"
-	    "{\"prompt\":%ld,\"completion\":%ld,\"total\":%ld}",
-	    csa_finish_name(res->finish), res->prompt_tokens,
-	    res->completion_tokens, res->total_tokens);
-	csa_buf_puts(b, ",\"cost_usd\":");
+	csa_buf_puts(b, ",\"finish_reason\":");
+	csa_buf_jsonz(b, csa_finish_name(res->finish));
+	csa_buf_puts(b, ",\"tokens_used\":{\"prompt\":");
+	csa_buf_int(b, res->prompt_tokens);
+	csa_buf_puts(b, ",\"completion\":");
+	csa_buf_int(b, res->completion_tokens);
+	csa_buf_puts(b, ",\"total\":");
+	csa_buf_int(b, res->total_tokens);
+	csa_buf_puts(b, "},\"cost_usd\":");
 	csa_buf_fixed(b, res->cost_usd, 6);
-	csa_buf_addf(b, ",\"cache\":\"%s\"", t->cache);
-	if (t->match != NULL)
-		csa_buf_addf(b, ",\"cache_match\":\"%s\"", t->match);
+	csa_buf_puts(b, ",\"cache\":");
+	csa_buf_jsonz(b, t->cache);
+	if (t->match != NULL) {
+		csa_buf_puts(b, ",\"cache_match\":");
+		csa_buf_jsonz(b, t->match);
+	}
 	csa_buf_puts(b, ",\"degraded\":");
 	csa_buf_puts(b, t->degraded != NULL ? "true" : "false");
 	if (t->degraded != NULL) {

@@ -107,6 +107,8 @@ account(const struct csa_call *call, const struct csa_err *err)
 	const struct csa_req	*req = call->req;
 	const char		*name = endpoint(call), *detail = "";
 	int64_t			 ns = csa_now_ns() - req->started;
+	enum csa_level		 level = call->resp->status >= 500 ?
+				    CSA_WARN : CSA_INFO;
 	char			 labels[80];
 	struct csa_buf		 b;
 
@@ -114,10 +116,17 @@ account(const struct csa_call *call, const struct csa_err *err)
 		snprintf(labels, sizeof(labels), "%s|%s", name, call->phase);
 		csa_count(CSA_M_client_gone, labels, 1);
 	}
+	if (!csa_log_wants(level))
+		return;
 	csa_buf_init(&b, 4096);
-	csa_buf_addf(&b, "\"endpoint\":\"%s\",\"status\":%d,\"bytes\":%zu,"
-	    "\"ms\":%.3f", name, call->resp->status, call->resp->written,
-	    (double)ns / 1e6);
+	csa_buf_puts(&b, "\"endpoint\":");
+	csa_buf_jsonz(&b, name);
+	csa_buf_puts(&b, ",\"status\":");
+	csa_buf_int(&b, call->resp->status);
+	csa_buf_puts(&b, ",\"bytes\":");
+	csa_buf_int(&b, (int64_t)call->resp->written);
+	csa_buf_puts(&b, ",\"ms\":");
+	csa_buf_fixed(&b, (double)ns / 1e6, 3);
 	if (call->key != NULL) {
 		csa_buf_puts(&b, ",\"key\":");
 		csa_buf_jsonz(&b, call->key->name);
@@ -132,8 +141,7 @@ account(const struct csa_call *call, const struct csa_err *err)
 		csa_buf_puts(&b, ",\"detail\":");
 		csa_buf_jsonz(&b, detail);
 	}
-	csa_log_json(call->resp->status >= 500 ? CSA_WARN : CSA_INFO,
-	    "request", b.data);
+	csa_log_json(level, "request", b.data);
 	csa_buf_fini(&b);
 }
 

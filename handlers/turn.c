@@ -1,6 +1,5 @@
 #include "config.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "handlers/auth.h"
@@ -29,7 +28,7 @@ count_answer(const struct csa_model *model, const struct csa_turn *t)
 	/* Another may have answered than was asked. */
 	if (t->res.provider != NULL)
 		name = t->res.provider;
-	snprintf(labels, sizeof(labels), "%s|%s", name, result);
+	CSA_LABELS(labels, name, result);
 	csa_count(CSA_M_answers, labels, 1);
 }
 

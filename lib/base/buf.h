@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/base/must.h"
 
@@ -34,6 +35,7 @@ int	csa_buf_reserve(struct csa_buf *, size_t n);
 void	csa_buf_add(struct csa_buf *, const void *data, size_t n);
 void	csa_buf_puts(struct csa_buf *, const char *s);
 void	csa_buf_putc(struct csa_buf *, char c);
+void	csa_buf_int(struct csa_buf *, int64_t);		/* in decimal */
 void	csa_buf_addf(struct csa_buf *, const char *fmt, ...) CSA_PRINTF(2, 3);
 
 /*

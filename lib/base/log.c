@@ -78,6 +78,12 @@ csa_log_request(const char *request_id)
 	request = request_id;
 }
 
+bool
+csa_log_wants(enum csa_level level)
+{
+	return level >= lg.level;
+}
+
 static void
 stamp(struct csa_buf *b)
 {
@@ -96,7 +102,7 @@ csa_log_json(enum csa_level level, const char *msg, const char *json)
 {
 	struct csa_buf	 b;
 
-	if (level < lg.level)
+	if (!csa_log_wants(level))
 		return;
 	csa_buf_init(&b, LINEMAX);
 	stamp(&b);
@@ -133,7 +139,7 @@ csa_log(enum csa_level level, const char *fmt, ...)
 	char	 text[TEXTMAX / 4];
 	va_list	 ap;
 
-	if (level < lg.level)
+	if (!csa_log_wants(level))
 		return;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);

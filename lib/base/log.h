@@ -26,6 +26,9 @@ void	csa_log_reopen(void);
 /* This thread's request id, borrowed until changed; NULL for none. */
 void	csa_log_request(const char *request_id);
 
+/* Would such a line be written?  For whoever takes pains with it. */
+bool	csa_log_wants(enum csa_level);
+
 void	csa_log(enum csa_level, const char *fmt, ...) CSA_PRINTF(2, 3);
 #define csa_debug(...)	csa_log(CSA_DEBUG, __VA_ARGS__)
 #define csa_info(...)	csa_log(CSA_INFO, __VA_ARGS__)

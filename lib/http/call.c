@@ -4,7 +4,6 @@
 
 #include "config.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -371,10 +370,9 @@ account(const struct csa_http_call *c)
 		code = csa_http_code(c->status);
 	if (code != CSA_OK)
 		result = csa_errinfo(code)->code;
-	snprintf(labels, sizeof(labels), "%s|%s|%s", source, c->operation,
-	    result);
+	CSA_LABELS(labels, source, c->operation, result);
 	csa_count(CSA_M_upstream_requests, labels, 1);
-	snprintf(labels, sizeof(labels), "%s|%s", source, c->operation);
+	CSA_LABELS(labels, source, c->operation);
 	csa_observe(CSA_M_upstream_duration, labels,
 	    (double)(ended - c->started) / 1e9);
 	if (c->connects > 0)

@@ -14,6 +14,7 @@
 #ifndef CSA_METRICS_METRICS_H
 #define CSA_METRICS_METRICS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lib/base/err.h"
@@ -45,6 +46,14 @@ void	csa_count(enum csa_metric, const char *labels, uint64_t n);
 void	csa_gauge_add(enum csa_metric, const char *labels, int64_t n);
 void	csa_gauge_set(enum csa_metric, const char *labels, int64_t v);
 void	csa_observe(enum csa_metric, const char *labels, double seconds);
+
+/*
+ * Several values as one text: out, an array, becomes "a|b" (cut where it is too
+ * short).  snprintf would cost more than all the counting.
+ */
+#define CSA_LABELS(out, ...)						\
+	csa_labels(out, sizeof(out), (const char *const[]){ __VA_ARGS__, NULL })
+void	csa_labels(char *out, size_t size, const char *const *values);
 
 /* The value now; for tests, /ready and the master. */
 uint64_t csa_metric_value(enum csa_metric, const char *labels);

@@ -288,7 +288,7 @@ count(enum csa_metric m, const char *model, const char *kind, uint64_t n)
 {
 	char	 labels[256];
 
-	snprintf(labels, sizeof(labels), "%.200s%s", model, kind);
+	CSA_LABELS(labels, model, kind);
 	csa_count(m, labels, n);
 }
 
@@ -298,7 +298,7 @@ no_price(struct csa_prices *p, const char *model)
 	unsigned	 h = 0;
 	uint64_t	 bit;
 
-	count(CSA_M_unpriced, model, "", 1);
+	csa_count(CSA_M_unpriced, model, 1);
 	for (const char *s = model; *s != '\0'; s++)
 		h = h * 31 + (unsigned char)*s;
 	bit = UINT64_C(1) << h % 64;
@@ -313,13 +313,13 @@ csa_prices_settle(struct csa_prices *p, struct csa_chat_res *res)
 	res->cost_usd = 0;
 	if (res->model == NULL || res->total_tokens <= 0)
 		return;
-	count(CSA_M_tokens, res->model, "|prompt",
+	count(CSA_M_tokens, res->model, "prompt",
 	    (uint64_t)res->prompt_tokens);
-	count(CSA_M_tokens, res->model, "|completion",
+	count(CSA_M_tokens, res->model, "completion",
 	    (uint64_t)res->completion_tokens);
 	if (!csa_price(p, csa_wall_ms(), res, &res->cost_usd))
 		no_price(p, res->model);
 	else
-		count(CSA_M_cost, res->model, "",
+		csa_count(CSA_M_cost, res->model,
 		    (uint64_t)llround(res->cost_usd * 1e9));
 }

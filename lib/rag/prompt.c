@@ -88,7 +88,9 @@ add_passage(struct csa_buf *b, size_t number, const struct csa_chunk *c,
 			return 0;
 		len = csa_utf8_cut(c->text, len, left * 2);
 	}
-	csa_buf_addf(b, "<passage>\n[%zu] ", number);
+	csa_buf_puts(b, "<passage>\n[");
+	csa_buf_int(b, (int64_t)number);
+	csa_buf_puts(b, "] ");
 	if (c->title[0] != '\0') {
 		add_unmarked(b, c->title, strlen(c->title));
 		csa_buf_puts(b, "\n");

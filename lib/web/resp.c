@@ -75,7 +75,10 @@ csa_resp_header(struct csa_resp *r, const char *name, const char *value)
 	 * A line end in a value would be another header, or another response.
 	 */
 	CSA_MUST(printable(name) && printable(value));
-	csa_buf_addf(&r->headers, "%s: %s\r\n", name, value);
+	csa_buf_puts(&r->headers, name);
+	csa_buf_puts(&r->headers, ": ");
+	csa_buf_puts(&r->headers, value);
+	csa_buf_puts(&r->headers, "\r\n");
 	CSA_MUST(!r->headers.failed);
 }
 
@@ -98,13 +101,21 @@ csa_resp_begin(struct csa_resp *r, int status, const char *type, long length)
 	r->status = status;
 	csa_buf_init(&head, HEADERMAX + 1024);
 	/* What a proxy would compress it would first collect. */
-	csa_buf_addf(&head, "Status: %d %s\r\nContent-Type: %s\r\n"
-	    "Cache-Control: no-store%s\r\nX-Content-Type-Options: nosniff\r\n",
-	    status, csa_status_text(status), type,
-	    length < 0 ? ", no-transform" : "");
-	if (length >= 0)
-		csa_buf_addf(&head, "Content-Length: %ld\r\n", length);
-	else
+	csa_buf_puts(&head, "Status: ");
+	csa_buf_int(&head, status);
+	csa_buf_putc(&head, ' ');
+	csa_buf_puts(&head, csa_status_text(status));
+	csa_buf_puts(&head, "\r\nContent-Type: ");
+	csa_buf_puts(&head, type);
+	csa_buf_puts(&head, length < 0 ?
+	    "\r\nCache-Control: no-store, no-transform" :
+	    "\r\nCache-Control: no-store");
+	csa_buf_puts(&head, "\r\nX-Content-Type-Options: nosniff\r\n");
+	if (length >= 0) {
+		csa_buf_puts(&head, "Content-Length: ");
+		csa_buf_int(&head, length);
+		csa_buf_puts(&head, "\r\n");
+	} else
 		/* nginx would keep a stream back until it has a buffer full. */
 		csa_buf_puts(&head, "X-Accel-Buffering: no\r\n");
 	if (r->headers.len > 0)

@@ -160,6 +160,24 @@ static const struct {
 	{ INFINITY, 0, "1000000000000" },
 };
 
+START_TEST(integers_become_decimal)
+{
+	struct csa_buf	 b;
+
+	csa_buf_init(&b, 100);
+	csa_buf_int(&b, 0);
+	csa_buf_putc(&b, ' ');
+	csa_buf_int(&b, -7);
+	csa_buf_putc(&b, ' ');
+	csa_buf_int(&b, INT64_MAX);
+	csa_buf_putc(&b, ' ');
+	csa_buf_int(&b, INT64_MIN);
+	ck_assert_str_eq(b.data,
+	    "0 -7 9223372036854775807 -9223372036854775808");
+	csa_buf_fini(&b);
+}
+END_TEST
+
 START_TEST(numbers_become_json_with_few_decimals)
 {
 	struct csa_buf	 b;
@@ -515,6 +533,7 @@ add_base(Suite *s)
 	tcase_add_loop_test(tc, strings_become_json_and_read_back, 0,
 	    CSA_NITEMS(strings));
 	tcase_add_test(tc, no_string_is_null);
+	tcase_add_test(tc, integers_become_decimal);
 	tcase_add_loop_test(tc, numbers_become_json_with_few_decimals, 0,
 	    CSA_NITEMS(numbers));
 	tcase_add_test(tc, every_special_byte_is_found_in_long_text);

@@ -120,6 +120,21 @@ add_many(int which)
 	}
 }
 
+START_TEST(labels_are_joined_as_far_as_there_is_room)
+{
+	char	 labels[8];
+
+	CSA_LABELS(labels, "a", "", "bc");
+	ck_assert_str_eq(labels, "a||bc");
+	CSA_LABELS(labels, "abcd", "efg");
+	ck_assert_str_eq(labels, "abcd|ef");
+	CSA_LABELS(labels, "abcdefg", "h");
+	ck_assert_str_eq(labels, "abcdefg");
+	CSA_LABELS(labels, "abcdef", "h");
+	ck_assert_str_eq(labels, "abcdef|");
+}
+END_TEST
+
 START_TEST(adds_of_eight_processes_sum_exactly)
 {
 	pid_t		 pids[PROCESSES];
@@ -542,6 +557,7 @@ main(void)
 
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, labels_are_joined_as_far_as_there_is_room);
 	tcase_add_test(t, adds_of_eight_processes_sum_exactly);
 	tcase_add_test(t, the_killed_leave_nothing_broken);
 	tcase_add_test(t, half_made_series_are_completed_or_ignored);
