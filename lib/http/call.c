@@ -313,12 +313,14 @@ csa_http_status(const struct csa_http_call *c)
 	return c->status;
 }
 
-const char *
+char *
 csa_http_body(const struct csa_http_call *c, size_t *len)
 {
+	static char	 nothing[1];
+
 	CSA_MUST(!c->stream);
 	*len = c->body.len;
-	return c->body.data != NULL ? c->body.data : "";
+	return c->body.data != NULL ? c->body.data : nothing;
 }
 
 const char *

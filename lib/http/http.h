@@ -191,7 +191,8 @@ bool	csa_http_begun(const struct csa_http_call *);
 
 /* Of a whole reply (or, for a stream, one that has begun). */
 int	csa_http_status(const struct csa_http_call *);
-const char *csa_http_body(const struct csa_http_call *, size_t *len);
+/* It is the caller's to write in, until csa_http_end. */
+char	*csa_http_body(const struct csa_http_call *, size_t *len);
 /* Value of a reply header by its lower-case name, of the few kept:
  * retry-after, content-type, x-pinecone-*; NULL where absent. */
 const char *csa_http_header(const struct csa_http_call *, const char *name);

@@ -95,7 +95,8 @@ finish_batch(struct csa_embed_job *job, struct batch *b,
 		.arena = job->ctx->arena, .n = b->n,
 		.dim = (size_t)job->e->dimensions,
 	};
-	const char		*s, *why;
+	const char		*why;
+	char			*s;
 	size_t			 len;
 	int			 status;
 

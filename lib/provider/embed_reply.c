@@ -21,7 +21,7 @@
 /* One value that was cut out: numbers, or base64 without its quotes. */
 struct piece {
 	struct csa_numarr	 numbers;	/* s NULL: base64 */
-	const char		*base64;
+	char			*base64;
 	size_t			 len;
 	bool			 used;
 };
@@ -42,10 +42,10 @@ no(struct cut *c, const char *why)
 }
 
 /* The bytes of a plain string between its quotes; NULL for any other. */
-static const char *
-plain_string(const char *s, const char *end, size_t *len)
+static char *
+plain_string(char *s, const char *end, size_t *len)
 {
-	const char	*p;
+	char	*p;
 
 	for (p = s + 1; p < end && *p != '"'; p++)
 		if ((unsigned char)*p < 0x20 || *p == '\\')
@@ -57,18 +57,19 @@ plain_string(const char *s, const char *end, size_t *len)
 }
 
 /* Take the value at p, which ends before end, into piece; returns its end. */
-static const char *
-take(struct cut *c, struct piece *piece, const char *p, const char *end)
+static char *
+take(struct cut *c, struct piece *piece, char *p, const char *end)
 {
 	size_t	 max = c->want->dim > 0 ? c->want->dim : CSA_MAX_DIMENSIONS;
+	size_t	 used;
 
 	if (*p == '[') {
 		if (csa_numarr_scan(p, (size_t)(end - p), max,
-		    &piece->numbers) == -1) {
+		    &piece->numbers, &used) == -1) {
 			c->why = "a vector is no array of so many numbers";
 			return NULL;
 		}
-		return p + piece->numbers.n;
+		return p + used;
 	}
 	if (*p == '"' && (piece->base64 = plain_string(p, end,
 	    &piece->len)) != NULL)
@@ -79,9 +80,10 @@ take(struct cut *c, struct piece *piece, const char *p, const char *end)
 
 /* Cut the values of all members called name out of the reply. */
 static int
-cut_out(struct cut *c, const char *name, const char *s, size_t len)
+cut_out(struct cut *c, const char *name, char *s, size_t len)
 {
-	const char	*p, *from = s, *end = s + len;
+	const char	*p, *end = s + len;
+	char		*from = s;
 	size_t		 pos = 0;
 
 	while ((p = csa_json_find(s, len, name, &pos)) != NULL && p < end) {
@@ -89,7 +91,8 @@ cut_out(struct cut *c, const char *name, const char *s, size_t len)
 			return no(c, "more vectors than texts");
 		csa_buf_add(&c->rest, from, (size_t)(p - from));
 		csa_buf_addf(&c->rest, "%zu", c->n);
-		if ((from = take(c, &c->piece[c->n], p, end)) == NULL)
+		from = take(c, &c->piece[c->n], s + (p - s), end);
+		if (from == NULL)
 			return -1;
 		c->n++;
 		pos = (size_t)(from - s);
@@ -187,7 +190,7 @@ typedef int walk_fn(struct cut *, const struct csa_node *, struct csa_vec *);
 
 static int
 read_reply(const struct csa_embed_want *want, const char *name,
-    walk_fn *walk, const char *s, size_t len, struct csa_vec *vecs,
+    walk_fn *walk, char *s, size_t len, struct csa_vec *vecs,
     const char **why)
 {
 	struct cut		 c = { .want = want };
@@ -264,14 +267,14 @@ walk_openai(struct cut *c, const struct csa_node *o, struct csa_vec *vecs)
 }
 
 int
-csa_gemini_embed_reply(const struct csa_embed_want *want, const char *s,
+csa_gemini_embed_reply(const struct csa_embed_want *want, char *s,
     size_t len, struct csa_vec *vecs, const char **why)
 {
 	return read_reply(want, "values", walk_gemini, s, len, vecs, why);
 }
 
 int
-csa_openai_embed_reply(const struct csa_embed_want *want, const char *s,
+csa_openai_embed_reply(const struct csa_embed_want *want, char *s,
     size_t len, struct csa_vec *vecs, const char **why)
 {
 	return read_reply(want, "embedding", walk_openai, s, len, vecs, why);

@@ -81,7 +81,7 @@ struct csa_embed_driver {
 	void	(*body)(const struct csa_remote_embedder *, struct csa_buf *b,
 		    enum csa_embed_kind, const struct csa_text *, size_t n);
 	/* See reply.h. */
-	int	(*reply)(const struct csa_embed_want *, const char *s,
+	int	(*reply)(const struct csa_embed_want *, char *s,
 		    size_t len, struct csa_vec *vecs, const char **why);
 };
 

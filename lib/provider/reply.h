@@ -29,12 +29,13 @@ struct csa_embed_want {
 
 /*
  * Fill in vecs[0] to vecs[n - 1].  Their text stays where it is, in s, which
- * must outlive them.  No number array becomes a tree of objects: they are cut
- * out of the text first, and only what is left of it is parsed.
+ * must outlive them and loses the white space between their numbers.  No number
+ * array becomes a tree of objects: they are cut out of the text first, and only
+ * what is left of it is parsed.
  */
-int	csa_gemini_embed_reply(const struct csa_embed_want *, const char *s,
+int	csa_gemini_embed_reply(const struct csa_embed_want *, char *s,
 	    size_t len, struct csa_vec *vecs, const char **why);
-int	csa_openai_embed_reply(const struct csa_embed_want *, const char *s,
+int	csa_openai_embed_reply(const struct csa_embed_want *, char *s,
 	    size_t len, struct csa_vec *vecs, const char **why);
 
 /* ---- chat ---- */

@@ -3,7 +3,8 @@
  *
  * An embedding of 768 numbers must never become a tree of objects: that
  * doubles the CPU of a chat.  Where it only passes through, its text is checked
- * and copied; where it is needed as floats, it is read straight into them.
+ * where it lies and copied; where it is needed as floats, it is read straight into
+ * them.
  */
 
 #ifndef CSA_TEXT_NUMARR_H
@@ -20,12 +21,15 @@ struct csa_numarr {
 };
 
 /*
- * Check the JSON array of finite numbers that starts at s (which must be '[').
+ * Check the JSON array of finite numbers that starts at s (which must be '['), and
+ * take the white space out of it where it is: a is s without blanks, and what is
+ * left behind it up to s + *used, where the array ended, is of no use any more.
  * Returns 0 and fills in a, or -1 for anything but numbers that a float can hold:
- * NaN, 1e999 and 1e39 are none.  An empty array is one.  max bounds the count.
+ * NaN, 1e999 and 1e39 are none; then s may be spoilt.  An empty array is one.  max
+ * bounds the count.
  */
-int	csa_numarr_scan(const char *s, size_t n, size_t max,
-	    struct csa_numarr *a);
+int	csa_numarr_scan(char *s, size_t n, size_t max, struct csa_numarr *a,
+	    size_t *used);
 
 /*
  * Find the value of the first member called name in the JSON text s, at any
@@ -38,7 +42,7 @@ int	csa_numarr_scan(const char *s, size_t n, size_t max,
 const char *
 	csa_json_find(const char *s, size_t n, const char *name, size_t *pos);
 
-/* Read a checked array into f[0] to f[count - 1].  Correctly rounded. */
+/* Read an array that was checked into f[0] to f[count - 1].  Correctly rounded. */
 void	csa_numarr_floats(const struct csa_numarr *a, float *f);
 
 /*
@@ -46,8 +50,5 @@ void	csa_numarr_floats(const struct csa_numarr *a, float *f);
  * as the same float.  What is not finite becomes 0.
  */
 void	csa_numarr_write(struct csa_buf *b, const float *f, size_t count);
-
-/* Append a's text without its white space. */
-void	csa_numarr_copy(struct csa_buf *b, const struct csa_numarr *a);
 
 #endif

@@ -4,17 +4,11 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "lib/base/buf.h"
 #include "lib/base/must.h"
 #include "lib/text/number.h"
 #include "lib/text/numarr.h"
 #include "lib/text/numarr_usual.h"
 #include "lib/text/swar.h"
-
-#define COPY_ROOM	1024	/* bytes asked for at a time */
-
-/* What copying a block may read and write: its last run, in 16 bytes. */
-#define SPAN		(CSA_BLOCK + 16)
 
 /* Powers of ten that a double, and a uint64_t, holds exactly. */
 static const double p10[] = {
@@ -129,7 +123,7 @@ read_float(const char *p, const char *end, float *f)
 			*f = -*f;
 		return p;
 	}
-	while (*p != ',' && *p != ']' && (unsigned char)*p > ' ')
+	while (*p != ',' && *p != ']')
 		p++;
 	*f = csa_number_float(start, (size_t)(p - start));
 	return p;
@@ -145,7 +139,7 @@ up_to_eight(uint64_t v, unsigned k)
 	return csa_eight_digits(v);
 }
 
-/* Read the usual number of n bytes at p, n < CSA_WINDOW. */
+/* Read the usual number of n bytes at p, n < CSA_USUAL. */
 static inline bool
 read_usual(const char *p, unsigned n, float *f)
 {
@@ -174,8 +168,8 @@ read_number(const char *p, const char *end, float *f)
 	unsigned	 n;
 
 	/* What is read: the second eight digits, behind "-0." and the first. */
-	if (end - p >= CSA_USUAL && (n = csa_usual_number(p)) > 0 &&
-	    n < CSA_WINDOW && p[n] == ',' && read_usual(p, n, f))
+	if (end - p >= CSA_USUAL_LOOK && (n = csa_usual_number(p)) > 0 &&
+	    n < CSA_USUAL && p[n] == ',' && read_usual(p, n, f))
 		return p + n;
 	return read_float(p, end, f);
 }
@@ -184,78 +178,9 @@ void
 csa_numarr_floats(const struct csa_numarr *a, float *f)
 {
 	const char	*end = a->s + a->n, *p = a->s + 1;
-	struct csa_gap	 gap = { 0 };
 
 	for (size_t i = 0; i < a->count; i++) {
-		/* The first number may stand right behind the bracket. */
-		if (i == 1)
-			csa_gap_learn(&gap, p, end);
-		if (end - p >= CSA_WINDOW && csa_gap_is(&gap, p))
-			p += gap.n;
-		p = csa_skip_blanks(p, end);
-		p = read_number(p, end, &f[i]);
-		p = csa_skip_blanks(p, end) + 1;	/* comma or bracket */
+		p = read_number(p, end, &f[i]) + 1;	/* comma or bracket */
 		CSA_MUST(p <= end);
 	}
-}
-
-/* s[0] to s[n - 1] to out; up to 15 bytes more are read and written over. */
-static inline char *
-put_run(char *out, const char *s, unsigned n)
-{
-	unsigned	 at = 0;
-
-	do {
-		memcpy(out + at, s + at, 16);
-	} while ((at += 16) < n);
-	return out + n;
-}
-
-/* Copy the runs of ink in the block at p. */
-static inline char *
-put_runs(char *out, const char *p)
-{
-	uint64_t	 ink, behind;
-	unsigned	 start, end;
-
-	for (ink = csa_ink_bits(p); ink != 0; ink &= behind) {
-		start = (unsigned)__builtin_ctzll(ink);
-		/* The first run gives way to one bit behind it. */
-		behind = ink + (ink & -ink);
-		end = behind != 0 ? (unsigned)__builtin_ctzll(behind) :
-		    CSA_BLOCK;
-		out = put_run(out, p + start, end - start);
-	}
-	return out;
-}
-
-/* Fill the room that b has, as far as blocks go. */
-static const char *
-copy_some(struct csa_buf *b, const char *p, const char *end)
-{
-	char	*out = b->data + b->len, *last;
-	size_t	 room = b->size - b->len - 1;
-
-	if (room > b->max - b->len)
-		room = b->max - b->len;
-	last = out + room - SPAN;
-	for (; out <= last && end - p >= SPAN; p += CSA_BLOCK)
-		out = put_runs(out, p);
-	b->len = (size_t)(out - b->data);
-	b->data[b->len] = '\0';
-	return p;
-}
-
-void
-csa_numarr_copy(struct csa_buf *b, const struct csa_numarr *a)
-{
-	const char	*p = a->s, *end = a->s + a->n;
-
-	while (end - p >= SPAN && b->max - b->len >= COPY_ROOM &&
-	    csa_buf_reserve(b, COPY_ROOM) == 0)
-		p = copy_some(b, p, end);
-	/* The last bytes, or near the buffer's ceiling: one by one. */
-	for (; p < end && !b->failed; p++)
-		if ((unsigned char)*p > ' ')
-			csa_buf_putc(b, *p);
 }

@@ -51,6 +51,13 @@ csa_not_spaces(uint64_t v)
 	return (((t & ~CSA_TOPS) + ~CSA_TOPS) | t) & CSA_TOPS;
 }
 
+/* The top bits of eight bytes, the first of them lowest. */
+static inline uint64_t
+csa_gather8(uint64_t tops)
+{
+	return (tops >> 7) * UINT64_C(0x0102040810204080) >> 56;
+}
+
 /* The value of eight digits, the first in memory the most significant. */
 static inline uint32_t
 csa_eight_digits(uint64_t v)

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/buf.h"
 #include "lib/text/vec.h"
 
 static const float *
@@ -41,7 +42,7 @@ void
 csa_vec_json(struct csa_buf *b, const struct csa_vec *v)
 {
 	if (v->json.s != NULL)
-		csa_numarr_copy(b, &v->json);
+		csa_buf_add(b, v->json.s, v->json.n);
 	else
 		csa_numarr_write(b, v->f, v->dim);
 }

@@ -218,11 +218,13 @@ csa_up_status(const struct csa_up_call *c)
 	return c->now.http != NULL ? csa_http_status(c->now.http) : 0;
 }
 
-const char *
+char *
 csa_up_body(const struct csa_up_call *c, size_t *len)
 {
+	static char	 nothing[1];
+
 	*len = 0;
-	return c->now.http != NULL ? csa_http_body(c->now.http, len) : "";
+	return c->now.http != NULL ? csa_http_body(c->now.http, len) : nothing;
 }
 
 const char *

@@ -161,7 +161,7 @@ long	csa_up_read(struct csa_up_call *, void *data, size_t size,
  * there was no reply.
  */
 int	csa_up_status(const struct csa_up_call *);
-const char *csa_up_body(const struct csa_up_call *, size_t *len);
+char	*csa_up_body(const struct csa_up_call *, size_t *len);
 const char *csa_up_header(const struct csa_up_call *, const char *name);
 
 /* Has the far end sent a byte of the reply? */

@@ -32,7 +32,7 @@ teardown(void)
 	csa_arena_free(arena);
 }
 
-typedef int embed_fn(const struct csa_embed_want *, const char *, size_t,
+typedef int embed_fn(const struct csa_embed_want *, char *, size_t,
     struct csa_vec *, const char **);
 
 static const struct embed_case {

@@ -32,22 +32,33 @@ teardown(void)
 }
 
 static int
-read_any(const char *name, const char *s, size_t len)
+read_embeddings(const char *name, const char *s, size_t len)
 {
 	struct csa_embed_want	 want = { arena, 1, 0 };
+	struct csa_vec		 vec;
+	char			*copy = exact(s, len);
+	int			 rc;
+
+	rc = strstr(name, "gemini") != NULL ?
+	    csa_gemini_embed_reply(&want, copy, len, &vec, &why) :
+	    csa_openai_embed_reply(&want, copy, len, &vec, &why);
+	free(copy);
+	return rc;
+}
+
+static int
+read_any(const char *name, const char *s, size_t len)
+{
 	struct csa_match_want	 matches = { .arena = arena, .ns = "t.b",
 	    .bot = "b", .k = 10, .max_text = 39,
 	    .metric = CSA_METRIC_COSINE };
-	struct csa_vec		 vec;
 	struct csa_vec_hit	*hits;
 	struct csa_answer	 a;
 	size_t			 n, dropped;
 	int			 rc;
 
 	if (strstr(name, "embed") != NULL)
-		return strstr(name, "gemini") != NULL ?
-		    csa_gemini_embed_reply(&want, s, len, &vec, &why) :
-		    csa_openai_embed_reply(&want, s, len, &vec, &why);
+		return read_embeddings(name, s, len);
 	if (strstr(name, "pinecone") != NULL)
 		return csa_pinecone_matches(&matches, s, len, &hits, &n,
 		    &dropped, &why);

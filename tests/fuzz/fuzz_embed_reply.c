@@ -39,10 +39,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct csa_arena	*arena = csa_arena_new();
 	struct csa_embed_want	 want = { .arena = arena };
 	struct csa_vec		 vecs[4];
-	const char		*why = NULL, *s = (const char *)data + 1;
+	const char		*why = NULL;
+	char			*s;
 	int			 rc;
 
 	if (n > 0) {
+		/* It is written in, and may be to its last byte. */
+		s = csa_malloc(n);
+		memcpy(s, data + 1, n - 1);
 		want.n = 1 + (data[0] >> 1 & 3);
 		want.dim = data[0] >> 3 & 3;
 		rc = (data[0] & 1 ? csa_gemini_embed_reply :
@@ -51,6 +55,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 			accepted(arena, &want, vecs, s, n - 1);
 		else
 			CSA_MUST(why != NULL);
+		free(s);
 	}
 	csa_arena_free(arena);
 	return 0;

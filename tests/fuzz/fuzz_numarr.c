@@ -47,20 +47,45 @@ like_strtof(const char *s, const float *f, size_t count)
 	}
 }
 
+/* Scan a copy of s; *used is how many bytes of s were the array. */
+static int
+scan(const char *s, size_t n, size_t max, struct csa_numarr *a, char **copy,
+    size_t *used)
+{
+	*copy = csa_malloc(n + 1);
+	memcpy(*copy, s, n);
+	return csa_numarr_scan(*copy, n, max, a, used);
+}
+
+/* As one would do it by hand. */
+static void
+is_without_blanks(const struct csa_numarr *a, const char *s, size_t used)
+{
+	size_t	 at = 0;
+
+	for (size_t i = 0; i < used; i++)
+		if (strchr(" \t\r\n", s[i]) == NULL) {
+			CSA_MUST(at < a->n && a->s[at] == s[i]);
+			at++;
+		}
+	CSA_MUST(at == a->n);
+}
+
 static void
 accepted(const struct csa_numarr *a)
 {
 	struct csa_numarr	 b;
 	struct csa_buf		 copy, text;
+	size_t			 used;
 	float			*f = csa_new_array(a->count, float),
 				*g = csa_new_array(a->count, float);
 
 	CSA_MUST(is_json(a->s, a->n));
 	csa_buf_init(&copy, a->n);
-	csa_numarr_copy(&copy, a);
-	CSA_MUST(!copy.failed && strcspn(copy.data, " \t\r\n") == copy.len);
-	CSA_MUST(csa_numarr_scan(copy.data, copy.len, MAX, &b) == 0);
-	CSA_MUST(b.count == a->count && b.n == copy.len);
+	csa_buf_add(&copy, a->s, a->n);
+	CSA_MUST(csa_numarr_scan(copy.data, copy.len, MAX, &b, &used) == 0);
+	CSA_MUST(b.count == a->count && b.n == copy.len && used == b.n);
+	CSA_MUST(memcmp(b.s, a->s, a->n) == 0);
 	csa_numarr_floats(a, f);
 	csa_numarr_floats(&b, g);
 	CSA_MUST(memcmp(f, g, a->count * sizeof(*f)) == 0);
@@ -69,7 +94,7 @@ accepted(const struct csa_numarr *a)
 	csa_buf_init(&text, 17 * a->count + 2);
 	csa_numarr_write(&text, f, a->count);
 	CSA_MUST(!text.failed);
-	CSA_MUST(csa_numarr_scan(text.data, text.len, MAX, &b) == 0);
+	CSA_MUST(csa_numarr_scan(text.data, text.len, MAX, &b, &used) == 0);
 	CSA_MUST(b.count == a->count && b.n == text.len);
 	csa_numarr_floats(&b, g);
 	for (size_t i = 0; i < a->count; i++)
@@ -99,21 +124,31 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	const char		*s = (const char *)data, *v;
-	struct csa_numarr	 a;
-	size_t			 pos = 0, last = 0;
+	struct csa_numarr	 a, b;
+	size_t			 pos = 0, last = 0, used;
+	char			*copy, *other;
 
-	if (csa_numarr_scan(s, n, MAX, &a) == 0) {
-		CSA_MUST(a.s == s && a.n <= n && a.count <= a.n);
+	if (scan(s, n, MAX, &a, &copy, &used) == 0) {
+		CSA_MUST(a.s == copy && a.n <= used && used <= n &&
+		    a.count <= a.n);
+		is_without_blanks(&a, s, used);
 		accepted(&a);
-		CSA_MUST(a.count == 0 ||
-		    csa_numarr_scan(s, n, a.count - 1, &a) == -1);
+		if (a.count > 0) {
+			CSA_MUST(scan(s, n, a.count - 1, &b, &other,
+			    &used) == -1);
+			free(other);
+		}
 	} else
 		CSA_MUST(!only_floats(s, n));
+	free(copy);
 	while ((v = csa_json_find(s, n, "v", &pos)) != NULL) {
 		CSA_MUST(pos > last && v >= s + pos && v < s + n);
 		last = pos;
-		if (*v == '[')
-			(void)csa_numarr_scan(v, (size_t)(s + n - v), MAX, &a);
+		if (*v == '[') {
+			(void)scan(v, (size_t)(s + n - v), MAX, &a, &copy,
+			    &used);
+			free(copy);
+		}
 	}
 	return 0;
 }
