@@ -33,7 +33,7 @@ static const struct { long read, write; } sizes[] = {
 #define MAX_SPARE	256
 #define MAX_HEADERS	(256 * 1024)	/* bytes of headers in a reply */
 #define MAX_KEPT	512		/* of one header */
-#define RESERVE		(1024 * 1024)	/* at most, on Content-Length's word */
+#define RESERVE		(4096 * 1024)	/* at most, on Content-Length's word */
 #define HIGH_WATER	(256 * 1024)	/* unread bytes of a stream */
 
 /*
