@@ -2,19 +2,18 @@
 # Every unit and contract test of a build under memcheck: no error, no leak.
 #   tests/valgrind.sh BUILDDIR
 #
-# A program's tests share one process, for speed. Those of lib/http have one each:
-# they are about threads and time. What the programs of tests/fcgi start would not be
-# looked at here; the sanitizers see them.
+# A program's tests share one process, for speed: each of its own would translate
+# libcurl and OpenSSL anew. What the programs of tests/fcgi start would not be looked
+# at here; the sanitizers see them.
 set -u
 build=$(cd "$1" && pwd)
 src=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-export CSA_SRCDIR=$src CSA_BUILDDIR=$build CSA_VALGRIND=${CSA_VALGRIND:-1} CK_TIMEOUT_MULTIPLIER=20
+export CSA_SRCDIR=$src CSA_BUILDDIR=$build CSA_VALGRIND=${CSA_VALGRIND:-1} CK_TIMEOUT_MULTIPLIER=20 CK_FORK=no
 make -s -C "$build" check TESTS= >/dev/null || exit 1
 
 one() { # TEST
   local name=${1##*/} log rc=0 start=$SECONDS
   log=$(mktemp)
-  [[ $name == test_http ]] || export CK_FORK=no
   (cd "$build" && valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
     --errors-for-leak-kinds=definite,indirect "$1") >"$log" 2>&1 || rc=$?
   case $rc in

@@ -62,14 +62,15 @@ thread_main(void *arg)
 START_TEST(threads)
 {
 	pthread_t	 t[MANY];
+	int		 n = many(MANY);
 
-	for (intptr_t i = 0; i < MANY; i++)
+	for (intptr_t i = 0; i < n; i++)
 		ck_assert_int_eq(pthread_create(&t[i], NULL, thread_main,
 		    (void *)i), 0);
-	for (int i = 0; i < MANY; i++)
+	for (int i = 0; i < n; i++)
 		pthread_join(t[i], NULL);
 	ck_assert_uint_eq(counted("gemini|test|ok") +
-	    counted("gemini|test|cancelled"), 20 * MANY);
+	    counted("gemini|test|cancelled"), 20 * (uint64_t)n);
 }
 END_TEST
 

@@ -5,6 +5,8 @@
 #ifndef CSA_TESTS_HTTP_FIXTURE_H
 #define CSA_TESTS_HTTP_FIXTURE_H
 
+#include <stdbool.h>
+
 #include <check.h>
 
 #include "lib/base/err.h"
@@ -13,6 +15,14 @@
 #include "tests/unit/http_server.h"
 
 #define MANY	200
+
+/*
+ * Valgrind runs one thread at a time, and sees the same code however many there
+ * are: of all that is many a tenth, and nothing that other tests go through too,
+ * unless CSA_VALGRIND=all.
+ */
+bool	brief(void);
+int	many(int n);
 
 /* Made by setup, or with TLS by setup_tls, for every test anew. */
 extern struct server		*srv;
@@ -42,7 +52,7 @@ struct csa_http_call *start_at(const char *url, int64_t ms);
 /* Wait for it, look at it, end it.  body NULL: any. */
 void	whole(struct csa_http_call *, int status, const char *body);
 void	fails(struct csa_http_call *, enum csa_errcode);
-/* MANY calls to /slow at once, twice, over MANY connections. */
+/* Many calls to /slow at once, twice, over as many connections. */
 void	run_parallel(void);
 
 /* chatsphere_upstream_requests_total */

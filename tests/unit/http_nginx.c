@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "tests/unit/http_fixture.h"
@@ -75,6 +76,8 @@ nginx_start(void)
 	for (i = 0; access(programs[i], X_OK) != 0;)
 		if (++i == CSA_NITEMS(programs))
 			return -1;
+	/* The one before left its letters in it. */
+	memset(dir + sizeof(dir) - 7, 'X', 6);
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	snprintf(conf, sizeof(conf), "%s/conf", dir);
 	snprintf(error, sizeof(error), "%s/error", dir);
@@ -101,6 +104,7 @@ nginx_stop(void)
 		return;
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
+	pid = 0;
 	for (size_t i = 0; i < CSA_NITEMS(names); i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
 		remove(path);

@@ -245,16 +245,16 @@ driver_main(void *arg)
 /* The same when another thread drives, and when that one leaves first. */
 START_TEST(client_gone_follower)
 {
+	static char		 paths[][16] = { "/gate", "/slow?30" };
 	struct csa_http_call	*c;
-	char			 path[16];
 	int			 pair[2];
 	int64_t			 begin;
 	pthread_t		 t, driver;
 
-	snprintf(path, sizeof(path), "/slow?%d", _i ? 30 : (int)patience(300));
 	/* Before the driver's: else it may be given that one's connection. */
 	c = start("/no-headers");
-	ck_assert_int_eq(pthread_create(&driver, NULL, driver_main, path), 0);
+	ck_assert_int_eq(pthread_create(&driver, NULL, driver_main,
+	    paths[_i]), 0);
 	poll(NULL, 0, 10);
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	csa_waiter_watch(waiter, pair[0]);
@@ -265,6 +265,7 @@ START_TEST(client_gone_follower)
 	pthread_join(t, NULL);
 	csa_waiter_watch(waiter, -1);
 	close(pair[0]);
+	atomic_store(&srv->gate, true);
 	pthread_join(driver, NULL);
 	await_open(1);
 }

@@ -10,6 +10,7 @@
 #include <check.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/must.h"
 #include "tests/unit/http_fixture.h"
 
 static int
@@ -59,27 +60,24 @@ wake_soon(void *w)
 }
 
 static void *
-sleep_for_all(void *unused)
+drive_for_all(void *w)
 {
-	struct csa_waiter	*w = csa_waiter_new(http);
-	struct csa_err		 e;
+	struct csa_err	 e;
 
-	(void)unused;
-	ck_assert_int_eq(csa_waiter_pause(w, csa_now_ms() + patience(1000),
-	    &e), 0);
-	csa_waiter_free(w);
+	CSA_MUST(csa_waiter_nap(w, csa_now_ms() + patience(10000), &e) == 0);
 	return NULL;
 }
 
 /* i: it drives; or somebody else does. */
 START_TEST(waking)
 {
-	pthread_t	 driver, waker;
-	int64_t		 begin;
+	struct csa_waiter	*other = csa_waiter_new(http);
+	pthread_t		 driver, waker;
+	int64_t			 begin;
 
 	if (_i == 1) {
-		ck_assert_int_eq(pthread_create(&driver, NULL, sleep_for_all,
-		    NULL), 0);
+		ck_assert_int_eq(pthread_create(&driver, NULL, drive_for_all,
+		    other), 0);
 		poll(NULL, 0, 50);
 	}
 	begin = csa_now_ms();
@@ -100,8 +98,10 @@ START_TEST(waking)
 	begin = csa_now_ms();
 	ck_assert_int_eq(csa_waiter_nap(waiter, begin + 50, &err), 0);
 	took(begin, 50);
+	csa_waiter_wake(other);
 	if (_i == 1)
 		pthread_join(driver, NULL);
+	csa_waiter_free(other);
 }
 END_TEST
 

@@ -8,16 +8,17 @@
 START_TEST(tls)
 {
 	struct csa_http_call	*c[MANY];
+	int			 n = many(MANY);
 
 	for (int i = 0; i < 20; i++)
 		whole(start("/echo"), 200, "hello");
 	ck_assert_int_eq(atomic_load(&srv->connections), 1);
 	/* A server that knows no HTTP/2 must not make the calls queue up. */
-	for (int i = 0; i < MANY; i++)
+	for (int i = 0; i < n; i++)
 		c[i] = start("/slow?800");
-	for (int i = 0; i < MANY; i++)
+	for (int i = 0; i < n; i++)
 		whole(c[i], 200, "hello");
-	ck_assert_int_ge(atomic_load(&srv->connections), MANY);
+	ck_assert_int_ge(atomic_load(&srv->connections), n);
 }
 END_TEST
 
@@ -26,12 +27,13 @@ START_TEST(tls_cold)
 {
 	struct csa_http_call	*c[MANY];
 	int64_t			 begin = csa_now_ms();
+	int			 n = many(MANY);
 
-	for (int i = 0; i < MANY; i++)
+	for (int i = 0; i < n; i++)
 		c[i] = start("/slow?800");
-	for (int i = 0; i < MANY; i++)
+	for (int i = 0; i < n; i++)
 		whole(c[i], 200, "hello");
-	ck_assert_int_eq(atomic_load(&srv->connections), MANY);
+	ck_assert_int_eq(atomic_load(&srv->connections), n);
 	ck_assert_int_lt(csa_now_ms() - begin, patience(40000));
 }
 END_TEST

@@ -16,11 +16,13 @@
 
 START_TEST(end_at_once)
 {
-	for (int i = 0; i < 100; i++)
+	int	 n = many(100);
+
+	for (int i = 0; i < n; i++)
 		csa_http_end(start("/no-headers"));
 	await_open(0);
 	csa_http_end(NULL);
-	ck_assert_uint_eq(counted("gemini|test|cancelled"), 100);
+	ck_assert_uint_eq(counted("gemini|test|cancelled"), n);
 	whole(start("/echo"), 200, "hello");
 }
 END_TEST
@@ -117,18 +119,6 @@ ending_case(void)
 	return t;
 }
 
-/*
- * Under valgrind those of limits and leaving take minutes, a second of waiting at
- * a time, over code that the others go through too: with CSA_VALGRIND=all only.
- */
-static bool
-brief(void)
-{
-	const char	*v = getenv("CSA_VALGRIND");
-
-	return v != NULL && strcmp(v, "all") != 0;
-}
-
 int
 main(void)
 {
@@ -139,6 +129,7 @@ main(void)
 	suite_add_tcase(s, calls_case());
 	suite_add_tcase(s, streams_case());
 	suite_add_tcase(s, ticks_case());
+	/* These take minutes under valgrind, a second of waiting at a time. */
 	if (!brief()) {
 		suite_add_tcase(s, limits_case());
 		suite_add_tcase(s, limits_h2_case());
