@@ -12,9 +12,10 @@
 #include "handlers/chat_stream.h"
 #include "handlers/routes.h"
 #include "handlers/turn.h"
+#include "lib/base/arena.h"
 #include "lib/config/config.h"
 #include "lib/text/digest.h"
-#include "lib/text/json.h"
+#include "lib/text/fields.h"
 #include "lib/web/req.h"
 #include "lib/web/resp.h"
 
@@ -67,18 +68,19 @@ static int
 read_request(struct csa_app *app, struct csa_call *call,
     struct csa_chat_request *r, struct csa_digest *digest, struct csa_err *err)
 {
-	struct json_object	*body;
+	struct csa_arena	*arena = csa_arena_new();
+	const struct csa_node	*body;
 	struct csa_buf		 b;
 	int			 rc = -1;
 
-	if ((body = csa_call_json(app, call, &b, err)) != NULL)
+	if ((body = csa_call_fields(app, call, arena, &b, err)) != NULL)
 		rc = csa_chat_request_parse(body, app->config,
 		    call->req->ctx.arena, r, err);
 	if (rc == 0 && accepts_events(call->req))
 		r->stream = true;
 	if (rc == 0 && r->stream)
 		csa_sha256(b.data, b.len, digest);
-	csa_json_free(body);
+	csa_arena_free(arena);
 	csa_buf_fini(&b);
 	return rc;
 }

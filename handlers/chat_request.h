@@ -14,7 +14,7 @@
 
 struct csa_config;
 struct csa_arena;
-struct json_object;
+struct csa_node;
 
 /*
  * Everything is in the arena or the configuration's: the JSON object, ten times
@@ -47,12 +47,12 @@ void	csa_chat_request_defaults(const struct csa_config *,
  * Parse member "cache" of o, whose own path is at: true (as "exact"), false,
  * "exact" or "semantic".  0, or -1 with err.
  */
-int	csa_chat_cache_parse(struct json_object *o, const char *at,
+int	csa_chat_cache_parse(const struct csa_node *o, const char *at,
 	    enum csa_reuse *, struct csa_err *)
 	    __attribute__((warn_unused_result));
 
 /* 0, or -1 with err that names the field and the allowed range. */
-int	csa_chat_request_parse(struct json_object *body,
+int	csa_chat_request_parse(const struct csa_node *body,
 	    const struct csa_config *, struct csa_arena *,
 	    struct csa_chat_request *, struct csa_err *)
 	    __attribute__((warn_unused_result));

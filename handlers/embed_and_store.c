@@ -13,15 +13,15 @@
 #include "handlers/validate.h"
 #include "lib/base/arena.h"
 #include "lib/metrics/metrics.h"
-#include "lib/text/json.h"
+#include "lib/text/fields.h"
 #include "lib/web/req.h"
 #include "lib/web/resp.h"
 
-/* A request, checked.  Strings are borrowed from the JSON object or the arena. */
+/* A request, checked.  Strings are borrowed from the body or the arena. */
 struct store_request {
 	const char		*bot, *document;
 	const char		*metadata;	/* the document's, JSON or NULL */
-	struct json_object	*shared;	/* the same, for every chunk */
+	const struct csa_node	*shared;	/* the same, for every chunk */
 	const char		*title;		/* the document's, "" for none */
 	struct csa_chunk	*chunks;
 	size_t			 n;
@@ -38,26 +38,23 @@ required(int rc, const char *name, struct csa_err *err)
 
 /* What the index searches as the title, where the metadata has a usable one. */
 static const char *
-title_of(struct json_object *metadata, const char *otherwise)
+title_of(const struct csa_node *metadata, const char *otherwise)
 {
-	struct json_object	*o;
+	const char	*s = csa_node_str(csa_node_get(metadata, "title"));
 
-	if (metadata == NULL || !json_object_object_get_ex(metadata, "title",
-	    &o) || json_object_get_type(o) != json_type_string)
-		return otherwise;
-	return json_object_get_string(o);
+	return s != NULL ? s : otherwise;
 }
 
 /* metadata must name the bot: {"bot_id": "b1", ...}. */
 static int
-parse_metadata(struct json_object *body, const struct csa_config *config,
+parse_metadata(const struct csa_node *body, const struct csa_config *config,
     struct csa_arena *arena, struct store_request *r, struct csa_err *err)
 {
 	size_t	 n;
 
-	if (required(csa_json_obj(body, "", "metadata", &r->shared, err),
+	if (required(csa_field_obj(body, "", "metadata", &r->shared, err),
 	    "metadata", err) == -1 ||
-	    required(csa_json_str(r->shared, "metadata", "bot_id", &r->bot,
+	    required(csa_field_str(r->shared, "metadata", "bot_id", &r->bot,
 	    &n, err), "metadata.bot_id", err) == -1 ||
 	    csa_check_bot("metadata.bot_id", r->bot, n, err) == -1)
 		return -1;
@@ -68,25 +65,25 @@ parse_metadata(struct json_object *body, const struct csa_config *config,
 
 /* A chunk that is an object: {"id", "text", "metadata"}. */
 static int
-parse_object(struct json_object *o, const char *at,
+parse_object(const struct csa_node *o, const char *at,
     const struct csa_config *config, struct csa_arena *arena,
     const struct store_request *r, struct csa_chunk *c, struct csa_err *err)
 {
-	struct json_object	*metadata = NULL;
+	const struct csa_node	*metadata = NULL;
 	char			 name[64];
 	size_t			 n;
 	int			 rc;
 
 	snprintf(name, sizeof(name), "%s.text", at);
-	if (required(csa_json_str(o, at, "text", &c->text, &c->len, err), name,
+	if (required(csa_field_str(o, at, "text", &c->text, &c->len, err), name,
 	    err) == -1)
 		return -1;
-	if ((rc = csa_json_str(o, at, "id", &c->id, &n, err)) == -1)
+	if ((rc = csa_field_str(o, at, "id", &c->id, &n, err)) == -1)
 		return -1;
 	snprintf(name, sizeof(name), "%s.id", at);
 	if (rc == 1 && csa_check_id(name, c->id, n, err) == -1)
 		return -1;
-	if ((rc = csa_json_obj(o, at, "metadata", &metadata, err)) != 1)
+	if ((rc = csa_field_obj(o, at, "metadata", &metadata, err)) != 1)
 		return rc;
 	c->title = title_of(metadata, r->title);
 	snprintf(name, sizeof(name), "%s.metadata", at);
@@ -95,7 +92,7 @@ parse_object(struct json_object *o, const char *at,
 }
 
 static int
-parse_chunk(struct json_object *o, size_t i, const struct csa_config *config,
+parse_chunk(const struct csa_node *o, size_t i, const struct csa_config *config,
     struct csa_arena *arena, const struct store_request *r,
     struct csa_chunk *c, struct csa_err *err)
 {
@@ -105,12 +102,12 @@ parse_chunk(struct json_object *o, size_t i, const struct csa_config *config,
 	c->document_id = r->document;
 	c->title = r->title;
 	c->metadata = r->metadata;
-	switch (json_object_get_type(o)) {
-	case json_type_string:
-		c->text = json_object_get_string(o);
-		c->len = (size_t)json_object_get_string_len(o);
+	switch (o->type) {
+	case CSA_NODE_STRING:
+		c->text = o->s;
+		c->len = o->n;
 		break;
-	case json_type_object:
+	case CSA_NODE_OBJECT:
 		if (parse_object(o, at, config, arena, r, c, err) == -1)
 			return -1;
 		break;
@@ -148,37 +145,38 @@ unique_ids(struct csa_arena *arena, const struct store_request *r,
 }
 
 static int
-parse_chunks(struct json_object *body, const struct csa_config *config,
+parse_chunks(const struct csa_node *body, const struct csa_config *config,
     struct csa_arena *arena, struct store_request *r, struct csa_err *err)
 {
-	struct json_object	*list;
+	const struct csa_node	*list, *o;
+	size_t			 i = 0;
 
-	if (required(csa_json_arr(body, "", "chunks", &list, err), "chunks",
+	if (required(csa_field_arr(body, "", "chunks", &list, err), "chunks",
 	    err) == -1)
 		return -1;
-	r->n = json_object_array_length(list);
+	r->n = list->n;
 	if (r->n < 1 || r->n > (size_t)config->max_chunks)
 		return csa_fail(err, CSA_ERR_INVALID_VALUE, CSA_SRC_CLIENT,
 		    "chunks has %zu members; it must have 1 to %ld", r->n,
 		    config->max_chunks);
 	r->chunks = csa_arena_array(arena, r->n, struct csa_chunk);
-	for (size_t i = 0; i < r->n; i++)
-		if (parse_chunk(json_object_array_get_idx(list, i), i, config,
-		    arena, r, &r->chunks[i], err) == -1)
+	for (o = list->first; o != NULL; o = o->next, i++)
+		if (parse_chunk(o, i, config, arena, r, &r->chunks[i],
+		    err) == -1)
 			return -1;
 	return unique_ids(arena, r, err);
 }
 
 /* Queued storing comes with the job queue; until then it is refused plainly. */
 static int
-parse_mode(struct json_object *body, struct csa_err *err)
+parse_mode(const struct csa_node *body, struct csa_err *err)
 {
 	const char	*mode, *url;
 	size_t		 n;
 	int		 rc;
 
-	if ((rc = csa_json_str(body, "", "mode", &mode, &n, err)) == -1 ||
-	    csa_json_str(body, "", "callback_url", &url, &n, err) == -1)
+	if ((rc = csa_field_str(body, "", "mode", &mode, &n, err)) == -1 ||
+	    csa_field_str(body, "", "callback_url", &url, &n, err) == -1)
 		return -1;
 	if (rc == 1 && strcmp(mode, "sync") != 0)
 		return csa_fail(err, CSA_ERR_INVALID_VALUE, CSA_SRC_CLIENT,
@@ -187,16 +185,13 @@ parse_mode(struct json_object *body, struct csa_err *err)
 }
 
 static int
-parse(struct json_object *body, const struct csa_config *config,
+parse(const struct csa_node *body, const struct csa_config *config,
     struct csa_arena *arena, struct store_request *r, struct csa_err *err)
 {
 	size_t	 n;
 
 	memset(r, 0, sizeof(*r));
-	if (json_object_get_type(body) != json_type_object)
-		return csa_fail(err, CSA_ERR_BAD_REQUEST, CSA_SRC_CLIENT,
-		    "the body must be a JSON object");
-	if (required(csa_json_str(body, "", "document_id", &r->document, &n,
+	if (required(csa_field_str(body, "", "document_id", &r->document, &n,
 	    err), "document_id", err) == -1 ||
 	    csa_check_id("document_id", r->document, n, err) == -1)
 		return -1;
@@ -251,16 +246,17 @@ csa_handle_embed_and_store(struct csa_app *app, struct csa_call *call,
     struct csa_err *err)
 {
 	struct store_request	 r;
-	struct json_object	*body;
+	struct csa_arena	*arena = csa_arena_new();
+	const struct csa_node	*body;
 	struct csa_buf		 b;
 	int			 rc = -1;
 
-	if ((body = csa_call_json(app, call, &b, err)) != NULL &&
+	if ((body = csa_call_fields(app, call, arena, &b, err)) != NULL &&
 	    parse(body, app->config, call->req->ctx.arena, &r, err) == 0) {
 		csa_buf_fini(&b);
 		rc = store(app, call, &r, err);
 	}
-	csa_json_free(body);
+	csa_arena_free(arena);
 	csa_buf_fini(&b);
 	return rc;
 }

@@ -7,7 +7,7 @@
 #include "handlers/routes.h"
 #include "lib/base/mem.h"
 #include "lib/config/config.h"
-#include "lib/text/json.h"
+#include "lib/text/fields.h"
 #include "lib/web/req.h"
 
 /* An option's offset in struct csa_config; `none` is no option. */
@@ -148,11 +148,11 @@ csa_call_body(struct csa_app *app, struct csa_call *call, struct csa_buf *b,
 	return call->req->io->body(call->req->io_arg, b, err);
 }
 
-struct json_object *
-csa_call_json(struct csa_app *app, struct csa_call *call, struct csa_buf *b,
-    struct csa_err *err)
+const struct csa_node *
+csa_call_fields(struct csa_app *app, struct csa_call *call,
+    struct csa_arena *arena, struct csa_buf *b, struct csa_err *err)
 {
 	if (csa_call_body(app, call, b, err) == -1)
 		return NULL;
-	return csa_json_parse(b->data, b->len, &csa_json_request_limits, err);
+	return csa_fields(arena, b->data, b->len, err);
 }

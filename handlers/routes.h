@@ -11,9 +11,10 @@
 #include "handlers/app.h"
 #include "lib/base/buf.h"
 
+struct csa_arena;
 struct csa_key;
+struct csa_node;
 struct csa_route;
-struct json_object;
 
 /* A request on its way through a handler. */
 struct csa_call {
@@ -73,9 +74,10 @@ long	csa_route_timeout(const struct csa_route *, const struct csa_config *);
 int	csa_call_body(struct csa_app *, struct csa_call *, struct csa_buf *b,
 	    struct csa_err *) __attribute__((warn_unused_result));
 
-/* The same, parsed: NULL with err, else the caller's to csa_json_free. */
-struct json_object *
-	csa_call_json(struct csa_app *, struct csa_call *, struct csa_buf *b,
-	    struct csa_err *) __attribute__((warn_unused_result));
+/* The same, read into the arena (fields.h): an object, or NULL with err. */
+const struct csa_node *
+	csa_call_fields(struct csa_app *, struct csa_call *, struct csa_arena *,
+	    struct csa_buf *b, struct csa_err *)
+	    __attribute__((warn_unused_result));
 
 #endif

@@ -11,7 +11,7 @@
 #include "handlers/v1_reply.h"
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
-#include "lib/text/json.h"
+#include "lib/text/fields.h"
 #include "lib/text/utf8.h"
 #include "lib/web/req.h"
 #include "lib/web/resp.h"
@@ -107,14 +107,15 @@ static int
 read_request(struct csa_app *app, struct csa_call *call,
     struct csa_v1_request *r, struct csa_err *err)
 {
-	struct json_object	*body;
+	struct csa_arena	*arena = csa_arena_new();
+	const struct csa_node	*body;
 	struct csa_buf		 b;
 	int			 rc = -1;
 
-	if ((body = csa_call_json(app, call, &b, err)) != NULL)
+	if ((body = csa_call_fields(app, call, arena, &b, err)) != NULL)
 		rc = csa_v1_chat_request_parse(body, app->config,
 		    call->req->ctx.arena, r, err);
-	csa_json_free(body);
+	csa_arena_free(arena);
 	csa_buf_fini(&b);
 	return rc;
 }

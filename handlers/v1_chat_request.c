@@ -8,7 +8,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/mem.h"
 #include "lib/config/config.h"
-#include "lib/text/json.h"
+#include "lib/text/fields.h"
 
 #define TOKENS_MAX	10000000	/* nobody means more */
 
@@ -24,38 +24,38 @@ one_of(const char *const *names, const char *s)
 
 /* {"chatsphere": {...}}: what a bot can and a model of OpenAI's cannot. */
 static int
-parse_ours(struct json_object *body, struct csa_arena *arena,
+parse_ours(const struct csa_node *body, struct csa_arena *arena,
     struct csa_v1_request *r, struct csa_err *err)
 {
 	static const char	 at[] = "chatsphere";
 	static const char *const citations[] = { "marks", "list", "none",
 		NULL };
 	static const char *const fallbacks[] = { "none", "extractive", NULL };
-	struct json_object	*o;
+	const struct csa_node	*o;
 	const char		*s;
 	size_t			 n;
 	int64_t			 v;
 	int			 rc, i;
 
-	if ((rc = csa_json_obj(body, "", at, &o, err)) != 1)
+	if ((rc = csa_field_obj(body, "", at, &o, err)) != 1)
 		return rc;
-	if ((rc = csa_json_str(o, at, "llm_model", &s, &n, err)) == -1)
+	if ((rc = csa_field_str(o, at, "llm_model", &s, &n, err)) == -1)
 		return -1;
 	if (rc == 1 && n > 0) {
 		if (csa_check_model("chatsphere.llm_model", s, n, err) == -1)
 			return -1;
 		r->chat.model = csa_arena_strdup(arena, s);
 	}
-	if ((rc = csa_json_int(o, at, "retriever_k", 1, 100, &v, err)) == -1)
+	if ((rc = csa_field_int(o, at, "retriever_k", 1, 100, &v, err)) == -1)
 		return -1;
 	if (rc == 1)
 		r->chat.k = (size_t)v;
-	if ((rc = csa_json_int(o, at, "chat_history_length", 0, 100, &v,
+	if ((rc = csa_field_int(o, at, "chat_history_length", 0, 100, &v,
 	    err)) == -1)
 		return -1;
 	if (rc == 1)
 		r->chat.keep = (size_t)v;
-	if ((rc = csa_json_str(o, at, "fallback", &s, &n, err)) == -1)
+	if ((rc = csa_field_str(o, at, "fallback", &s, &n, err)) == -1)
 		return -1;
 	if (rc == 1 && (i = one_of(fallbacks, s)) == -1)
 		return csa_fail(err, CSA_ERR_INVALID_VALUE, CSA_SRC_CLIENT,
@@ -64,7 +64,7 @@ parse_ours(struct json_object *body, struct csa_arena *arena,
 		r->chat.may_degrade = i == 1;
 	if (csa_chat_cache_parse(o, at, &r->chat.cache, err) == -1)
 		return -1;
-	if ((rc = csa_json_str(o, at, "citations", &s, &n, err)) == -1)
+	if ((rc = csa_field_str(o, at, "citations", &s, &n, err)) == -1)
 		return -1;
 	if (rc == 1 && (i = one_of(citations, s)) == -1)
 		return csa_fail(err, CSA_ERR_INVALID_VALUE, CSA_SRC_CLIENT,
@@ -76,21 +76,21 @@ parse_ours(struct json_object *body, struct csa_arena *arena,
 
 /* What would change the answer's form, and cannot be had here. */
 static int
-parse_form(struct json_object *body, struct csa_err *err)
+parse_form(const struct csa_node *body, struct csa_err *err)
 {
-	struct json_object	*o;
+	const struct csa_node	*o;
 	const char		*s;
 	size_t			 len;
 	int64_t			 n;
 	int			 rc;
 
-	if ((rc = csa_json_int(body, "", "n", 1, 128, &n, err)) == -1)
+	if ((rc = csa_field_int(body, "", "n", 1, 128, &n, err)) == -1)
 		return -1;
 	if (rc == 1 && n != 1)
 		return csa_v1_bad(err, "n", "must be 1: there is one answer");
-	if ((rc = csa_json_obj(body, "", "response_format", &o, err)) != 1)
+	if ((rc = csa_field_obj(body, "", "response_format", &o, err)) != 1)
 		return rc;
-	if (csa_v1_required(csa_json_str(o, "response_format", "type", &s,
+	if (csa_v1_required(csa_field_str(o, "response_format", "type", &s,
 	    &len, err), "response_format", "type", err) == -1)
 		return -1;
 	return strcmp(s, "text") == 0 ? 0 : csa_v1_bad(err,
@@ -100,7 +100,7 @@ parse_form(struct json_object *body, struct csa_err *err)
 
 /* The client may ask for less than the operator allows, not for more. */
 static int
-parse_tokens(struct json_object *body, const struct csa_config *config,
+parse_tokens(const struct csa_node *body, const struct csa_config *config,
     struct csa_chat_request *r, struct csa_err *err)
 {
 	static const char *const	 names[] = { "max_tokens",
@@ -109,7 +109,7 @@ parse_tokens(struct json_object *body, const struct csa_config *config,
 	int				 rc;
 
 	for (size_t i = 0; i < CSA_NITEMS(names); i++) {
-		if ((rc = csa_json_int(body, "", names[i], 1, TOKENS_MAX, &v,
+		if ((rc = csa_field_int(body, "", names[i], 1, TOKENS_MAX, &v,
 		    err)) == -1)
 			return -1;
 		if (rc == 1)
@@ -120,40 +120,38 @@ parse_tokens(struct json_object *body, const struct csa_config *config,
 }
 
 static int
-parse_stream(struct json_object *body, struct csa_v1_request *r,
+parse_stream(const struct csa_node *body, struct csa_v1_request *r,
     struct csa_err *err)
 {
-	struct json_object	*o;
+	const struct csa_node	*o;
 	int			 rc;
 
-	if (csa_json_bool(body, "", "stream", &r->chat.stream, err) == -1)
+	if (csa_field_bool(body, "", "stream", &r->chat.stream, err) == -1)
 		return -1;
-	if ((rc = csa_json_obj(body, "", "stream_options", &o, err)) != 1)
+	if ((rc = csa_field_obj(body, "", "stream_options", &o, err)) != 1)
 		return rc;
-	return csa_json_bool(o, "stream_options", "include_usage",
+	return csa_field_bool(o, "stream_options", "include_usage",
 	    &r->include_usage, err) == -1 ? -1 : 0;
 }
 
 /* They have no effect, but who sends them does not share his answer. */
 static void
-parse_tools(struct json_object *body, struct csa_chat_request *r)
+parse_tools(const struct csa_node *body, struct csa_chat_request *r)
 {
-	struct json_object	*tools;
+	const struct csa_node	*tools = csa_node_get(body, "tools");
 
-	if (json_object_object_get_ex(body, "tools", &tools) &&
-	    json_object_is_type(tools, json_type_array) &&
-	    json_object_array_length(tools) > 0)
+	if (csa_node_is(tools, CSA_NODE_ARRAY) && tools->n > 0)
 		r->alone = true;
 }
 
 static int
-parse_model(struct json_object *body, struct csa_arena *arena,
+parse_model(const struct csa_node *body, struct csa_arena *arena,
     struct csa_chat_request *r, struct csa_err *err)
 {
 	const char	*s;
 	size_t		 n;
 
-	if (csa_v1_required(csa_json_str(body, "", "model", &s, &n, err), "",
+	if (csa_v1_required(csa_field_str(body, "", "model", &s, &n, err), "",
 	    "model", err) == -1)
 		return -1;
 	if (csa_check_bot("model", s, n, err) == -1)
@@ -163,19 +161,16 @@ parse_model(struct json_object *body, struct csa_arena *arena,
 }
 
 int
-csa_v1_chat_request_parse(struct json_object *body,
+csa_v1_chat_request_parse(const struct csa_node *body,
     const struct csa_config *config, struct csa_arena *arena,
     struct csa_v1_request *r, struct csa_err *err)
 {
-	if (json_object_get_type(body) != json_type_object)
-		return csa_fail(err, CSA_ERR_BAD_REQUEST, CSA_SRC_CLIENT,
-		    "the body must be a JSON object");
 	memset(r, 0, sizeof(*r));
 	csa_chat_request_defaults(config, &r->chat);
 	if (parse_model(body, arena, &r->chat, err) == -1 ||
 	    parse_form(body, err) == -1 ||
 	    parse_ours(body, arena, r, err) == -1 ||
-	    csa_json_num(body, "", "temperature", 0, 2, &r->chat.temperature,
+	    csa_field_num(body, "", "temperature", 0, 2, &r->chat.temperature,
 	    err) == -1 ||
 	    parse_tokens(body, config, &r->chat, err) == -1 ||
 	    parse_stream(body, r, err) == -1)

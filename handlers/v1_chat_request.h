@@ -27,7 +27,7 @@ struct csa_v1_request {
  * 0, or -1 with err that names the field.  What the fields mean and which are
  * ignored: doc/API.md.
  */
-int	csa_v1_chat_request_parse(struct json_object *body,
+int	csa_v1_chat_request_parse(const struct csa_node *body,
 	    const struct csa_config *, struct csa_arena *,
 	    struct csa_v1_request *, struct csa_err *)
 	    __attribute__((warn_unused_result));

@@ -14,7 +14,7 @@
 #include "lib/provider/provider.h"
 #include "lib/rag/rag.h"
 #include "lib/text/base64.h"
-#include "lib/text/json.h"
+#include "lib/text/fields.h"
 #include "lib/web/req.h"
 #include "lib/web/resp.h"
 
@@ -40,14 +40,14 @@ missing(const char *name, struct csa_err *err)
 /* ---- the request ---- */
 
 static int
-check_model(struct json_object *body, const struct csa_app *app,
+check_model(const struct csa_node *body, const struct csa_app *app,
     struct csa_err *err)
 {
 	const char	*s;
 	size_t		 n;
 	int		 rc;
 
-	if ((rc = csa_json_str(body, "", "model", &s, &n, err)) != 1)
+	if ((rc = csa_field_str(body, "", "model", &s, &n, err)) != 1)
 		return rc == 0 ? missing("model", err) : -1;
 	if (app->embedder == NULL)
 		return csa_fail(err, CSA_ERR_PROVIDER_UNAVAILABLE,
@@ -60,17 +60,17 @@ check_model(struct json_object *body, const struct csa_app *app,
 }
 
 static int
-add_text(struct json_object *o, const char *at, const struct csa_config *config,
-    struct csa_arena *arena, struct embed_request *r, struct csa_err *err)
+add_text(const struct csa_node *o, const char *at,
+    const struct csa_config *config, struct csa_arena *arena, struct embed_request *r, struct csa_err *err)
 {
 	struct csa_text	*t = &r->texts[r->n];
 
-	if (json_object_get_type(o) != json_type_string)
+	if (o->type != CSA_NODE_STRING)
 		return csa_fail(err, CSA_ERR_BAD_REQUEST, CSA_SRC_CLIENT,
 		    "%s must be a string; tokens are not taken, their "
 		    "vocabulary is not known here", at);
-	t->s = json_object_get_string(o);
-	t->n = (size_t)json_object_get_string_len(o);
+	t->s = o->s;
+	t->n = o->n;
 	if (csa_check_text(at, t->s, t->n, (size_t)config->max_chunk_bytes,
 	    err) == -1)
 		return -1;
@@ -81,28 +81,27 @@ add_text(struct json_object *o, const char *at, const struct csa_config *config,
 }
 
 static int
-parse_input(struct json_object *body, const struct csa_config *config,
+parse_input(const struct csa_node *body, const struct csa_config *config,
     struct csa_arena *arena, struct embed_request *r, struct csa_err *err)
 {
-	struct json_object	*o;
+	const struct csa_node	*o = csa_node_get(body, "input");
 	char			 at[32];
-	size_t			 n;
+	size_t			 n, i = 0;
 
-	if (!json_object_object_get_ex(body, "input", &o) || o == NULL)
+	if (o == NULL)
 		return missing("input", err);
-	if (json_object_get_type(o) != json_type_array) {
+	if (o->type != CSA_NODE_ARRAY) {
 		r->texts = csa_arena_array(arena, 1, struct csa_text);
 		return add_text(o, "input", config, arena, r, err);
 	}
-	n = json_object_array_length(o);
+	n = o->n;
 	if (n < 1 || n > INPUTS_MAX)
 		return csa_fail(err, CSA_ERR_INVALID_VALUE, CSA_SRC_CLIENT,
 		    "input has %zu texts; 1 to %d are taken", n, INPUTS_MAX);
 	r->texts = csa_arena_array(arena, n, struct csa_text);
-	for (size_t i = 0; i < n; i++) {
-		snprintf(at, sizeof(at), "input[%zu]", i);
-		if (add_text(json_object_array_get_idx(o, i), at, config,
-		    arena, r, err) == -1)
+	for (o = o->first; o != NULL; o = o->next) {
+		snprintf(at, sizeof(at), "input[%zu]", i++);
+		if (add_text(o, at, config, arena, r, err) == -1)
 			return -1;
 	}
 	return 0;
@@ -110,14 +109,14 @@ parse_input(struct json_object *body, const struct csa_config *config,
 
 /* One of two names: *second tells which.  As it was where it is absent. */
 static int
-parse_choice(struct json_object *body, const char *name, const char *a,
+parse_choice(const struct csa_node *body, const char *name, const char *a,
     const char *b, bool *second, struct csa_err *err)
 {
 	const char	*s;
 	size_t		 n;
 	int		 rc;
 
-	if ((rc = csa_json_str(body, "", name, &s, &n, err)) != 1)
+	if ((rc = csa_field_str(body, "", name, &s, &n, err)) != 1)
 		return rc;
 	if (strcmp(s, a) != 0 && strcmp(s, b) != 0)
 		return csa_fail(err, CSA_ERR_INVALID_VALUE, CSA_SRC_CLIENT,
@@ -135,22 +134,19 @@ wrong_dimensions(int64_t have, struct csa_err *err)
 }
 
 static int
-parse(struct json_object *body, const struct csa_app *app,
+parse(const struct csa_node *body, const struct csa_app *app,
     struct csa_arena *arena, struct embed_request *r, struct csa_err *err)
 {
 	const struct csa_config	*config = app->config;
 	bool			 query = false;
 
 	memset(r, 0, sizeof(*r));
-	if (json_object_get_type(body) != json_type_object)
-		return csa_fail(err, CSA_ERR_BAD_REQUEST, CSA_SRC_CLIENT,
-		    "the body must be a JSON object");
 	if (check_model(body, app, err) == -1 ||
 	    parse_choice(body, "encoding_format", "float", "base64",
 	    &r->base64, err) == -1 ||
 	    parse_choice(body, "input_type", "passage", "query", &query,
 	    err) == -1 ||
-	    csa_json_int(body, "", "dimensions", 1, DIMENSIONS_MAX,
+	    csa_field_int(body, "", "dimensions", 1, DIMENSIONS_MAX,
 	    &r->dimensions, err) == -1)
 		return -1;
 	r->kind = query ? CSA_EMBED_QUERY : CSA_EMBED_PASSAGE;
@@ -262,13 +258,14 @@ csa_handle_v1_embeddings(struct csa_app *app, struct csa_call *call,
     struct csa_err *err)
 {
 	struct embed_request	 r;
-	struct json_object	*body;
+	struct csa_arena	*arena = csa_arena_new();
+	const struct csa_node	*body;
 	struct csa_buf		 b;
 	int			 rc = -1;
 
-	if ((body = csa_call_json(app, call, &b, err)) != NULL)
+	if ((body = csa_call_fields(app, call, arena, &b, err)) != NULL)
 		rc = parse(body, app, call->req->ctx.arena, &r, err);
-	csa_json_free(body);
+	csa_arena_free(arena);
 	csa_buf_fini(&b);
 	return rc == 0 ? embed(app, call, &r, err) : -1;
 }

@@ -10,12 +10,12 @@
 #include "lib/base/buf.h"
 #include "lib/base/mem.h"
 #include "lib/config/config.h"
-#include "lib/text/json.h"
+#include "lib/text/fields.h"
 #include "lib/text/utf8.h"
 
 enum role { SYSTEM, USER, ASSISTANT, TOOL };
 
-/* A message as it came; text is borrowed from the JSON object or the arena. */
+/* A message as it came; text is borrowed from the body or the arena. */
 struct given {
 	enum role	 role;
 	const char	*text;
@@ -43,15 +43,15 @@ csa_v1_required(int rc, const char *at, const char *name, struct csa_err *err)
 
 /* Add the text of a part; pictures, sounds and files are for other models. */
 static int
-add_part(struct json_object *part, const char *at, struct csa_buf *b,
+add_part(const struct csa_node *part, const char *at, struct csa_buf *b,
     struct csa_err *err)
 {
 	const char	*type, *s;
 	size_t		 n;
 
-	if (json_object_get_type(part) != json_type_object)
+	if (part->type != CSA_NODE_OBJECT)
 		return csa_v1_bad(err, at, "must be an object");
-	if (csa_v1_required(csa_json_str(part, at, "type", &type, &n, err), at,
+	if (csa_v1_required(csa_field_str(part, at, "type", &type, &n, err), at,
 	    "type", err) == -1)
 		return -1;
 	if (strcmp(type, "refusal") == 0)
@@ -60,7 +60,7 @@ add_part(struct json_object *part, const char *at, struct csa_buf *b,
 		return csa_fail(err, CSA_ERR_BAD_REQUEST, CSA_SRC_CLIENT,
 		    "%s is of the type %.40s; only text is taken here", at,
 		    type);
-	if (csa_v1_required(csa_json_str(part, at, "text", &s, &n, err), at,
+	if (csa_v1_required(csa_field_str(part, at, "text", &s, &n, err), at,
 	    "text", err) == -1)
 		return -1;
 	if (b->len > 0 && n > 0)
@@ -70,20 +70,20 @@ add_part(struct json_object *part, const char *at, struct csa_buf *b,
 }
 
 static int
-join_parts(struct json_object *list, const char *at, struct csa_arena *arena,
+join_parts(const struct csa_node *list, const char *at, struct csa_arena *arena,
     struct given *m, struct csa_err *err)
 {
-	char		 path[96];
-	struct csa_buf	 b;
-	size_t		 n = json_object_array_length(list);
-	int		 rc = 0;
+	const struct csa_node	*part;
+	char			 path[96];
+	struct csa_buf		 b;
+	size_t			 i = 0;
+	int			 rc = 0;
 
 	/* No larger than the body that it came in. */
 	csa_buf_init(&b, SIZE_MAX / 2);
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		snprintf(path, sizeof(path), "%s[%zu]", at, i);
-		rc = add_part(json_object_array_get_idx(list, i), path, &b,
-		    err);
+	for (part = list->first; part != NULL && rc == 0; part = part->next) {
+		snprintf(path, sizeof(path), "%s[%zu]", at, i++);
+		rc = add_part(part, path, &b, err);
 	}
 	if (rc == 0 && b.len > 0) {
 		m->text = csa_arena_strndup(arena, b.data, b.len);
@@ -94,7 +94,7 @@ join_parts(struct json_object *list, const char *at, struct csa_arena *arena,
 }
 
 static int
-read_role(struct json_object *o, const char *at, enum role *role,
+read_role(const struct csa_node *o, const char *at, enum role *role,
     struct csa_err *err)
 {
 	static const struct { const char *name; enum role role; } roles[] = {
@@ -105,7 +105,7 @@ read_role(struct json_object *o, const char *at, enum role *role,
 	const char	*s;
 	size_t		 n;
 
-	if (csa_v1_required(csa_json_str(o, at, "role", &s, &n, err), at,
+	if (csa_v1_required(csa_field_str(o, at, "role", &s, &n, err), at,
 	    "role", err) == -1)
 		return -1;
 	for (size_t i = 0; i < CSA_NITEMS(roles); i++)
@@ -118,31 +118,30 @@ read_role(struct json_object *o, const char *at, enum role *role,
 }
 
 static int
-read_message(struct json_object *o, size_t i, struct csa_arena *arena,
+read_message(const struct csa_node *o, size_t i, struct csa_arena *arena,
     struct given *m, struct csa_err *err)
 {
 	char			 at[32], path[48];
-	struct json_object	*content;
+	const struct csa_node	*content;
 
 	snprintf(at, sizeof(at), "messages[%zu]", i);
 	snprintf(path, sizeof(path), "%s.content", at);
 	m->text = "";
 	m->len = 0;
-	if (json_object_get_type(o) != json_type_object)
+	if (o->type != CSA_NODE_OBJECT)
 		return csa_v1_bad(err, at, "must be an object");
 	if (read_role(o, at, &m->role, err) == -1)
 		return -1;
 	/* Absent and null where an assistant has only called tools. */
-	if (!json_object_object_get_ex(o, "content", &content) ||
-	    content == NULL)
+	if ((content = csa_node_get(o, "content")) == NULL)
 		return m->role == ASSISTANT || m->role == TOOL ? 0 :
 		    csa_v1_bad(err, path, "is missing");
-	switch (json_object_get_type(content)) {
-	case json_type_string:
-		m->text = json_object_get_string(content);
-		m->len = (size_t)json_object_get_string_len(content);
+	switch (content->type) {
+	case CSA_NODE_STRING:
+		m->text = content->s;
+		m->len = content->n;
 		return 0;
-	case json_type_array:
+	case CSA_NODE_ARRAY:
 		return m->role == TOOL ? 0 :
 		    join_parts(content, path, arena, m, err);
 	default:
@@ -233,21 +232,19 @@ take_messages(const struct given *m, size_t n, const struct csa_config *config,
 }
 
 int
-csa_v1_messages_parse(struct json_object *body, const struct csa_config *config,
-    struct csa_arena *arena, struct csa_chat_request *r, struct csa_err *err)
+csa_v1_messages_parse(const struct csa_node *body,
+    const struct csa_config *config, struct csa_arena *arena, struct csa_chat_request *r, struct csa_err *err)
 {
-	struct json_object	*list;
+	const struct csa_node	*list, *o;
 	struct given		*m;
-	size_t			 n;
+	size_t			 i = 0;
 
-	if (csa_v1_required(csa_json_arr(body, "", "messages", &list, err), "",
+	if (csa_v1_required(csa_field_arr(body, "", "messages", &list, err), "",
 	    "messages", err) == -1)
 		return -1;
-	n = json_object_array_length(list);
-	m = csa_arena_array(arena, n, struct given);
-	for (size_t i = 0; i < n; i++)
-		if (read_message(json_object_array_get_idx(list, i), i, arena,
-		    &m[i], err) == -1)
+	m = csa_arena_array(arena, list->n, struct given);
+	for (o = list->first; o != NULL; o = o->next, i++)
+		if (read_message(o, i, arena, &m[i], err) == -1)
 			return -1;
-	return take_messages(m, n, config, arena, r, err);
+	return take_messages(m, list->n, config, arena, r, err);
 }

@@ -17,7 +17,7 @@
  * Fills in message, history, nhistory and, where there is such text,
  * system_prompt, all in the arena; r->keep must be set.  0, or -1 with err.
  */
-int	csa_v1_messages_parse(struct json_object *body,
+int	csa_v1_messages_parse(const struct csa_node *body,
 	    const struct csa_config *, struct csa_arena *,
 	    struct csa_chat_request *r, struct csa_err *)
 	    __attribute__((warn_unused_result));
@@ -26,7 +26,7 @@ int	csa_v1_messages_parse(struct json_object *body,
 int	csa_v1_bad(struct csa_err *, const char *at, const char *what);
 
 /*
- * What a getter of lib/text/json.h returned for a field that must be there: 0
+ * What a getter of lib/text/fields.h returned for a field that must be there: 0
  * where it was, -1 with err (BAD_REQUEST where the field is missing).
  */
 int	csa_v1_required(int rc, const char *at, const char *name,

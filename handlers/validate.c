@@ -2,13 +2,13 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
-
-#include <json-c/json.h>
 
 #include "handlers/validate.h"
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
+#include "lib/text/doc.h"
 #include "lib/text/utf8.h"
 
 static bool
@@ -75,51 +75,53 @@ csa_check_text(const char *at, const char *s, size_t n, size_t max,
 
 static int
 add_list(struct csa_buf *b, const char *at, const char *name,
-    struct json_object *list, struct csa_err *err)
+    const struct csa_node *list, struct csa_err *err)
 {
-	size_t	 n = json_object_array_length(list);
+	const struct csa_node	*o;
+	size_t			 i = 0;
 
 	csa_buf_putc(b, '[');
-	for (size_t i = 0; i < n; i++) {
-		struct json_object *o = json_object_array_get_idx(list, i);
-
-		if (json_object_get_type(o) != json_type_string)
+	for (o = list->first; o != NULL; o = o->next, i++) {
+		if (o->type != CSA_NODE_STRING)
 			return csa_fail(err, CSA_ERR_INVALID_VALUE,
 			    CSA_SRC_CLIENT, "%s.%.64s[%zu] must be a string",
 			    at, name, i);
 		if (i > 0)
 			csa_buf_putc(b, ',');
-		csa_buf_json(b, json_object_get_string(o),
-		    (size_t)json_object_get_string_len(o));
+		csa_buf_json(b, o->s, o->n);
 	}
 	csa_buf_putc(b, ']');
 	return 0;
 }
 
+/* Would an integer be another one to whoever has 64 bits for it? */
+static bool
+is_too_long(const char *s)
+{
+	if (strpbrk(s, ".eE") != NULL)
+		return false;
+	return *s == '-' ? strtoll(s, NULL, 10) == INT64_MIN :
+	    strtoull(s, NULL, 10) == UINT64_MAX;
+}
+
 static int
 add_value(struct csa_buf *b, const char *at, const char *name,
-    struct json_object *v, struct csa_err *err)
+    const struct csa_node *v, struct csa_err *err)
 {
-	switch (json_object_get_type(v)) {
-	case json_type_string:
-		csa_buf_json(b, json_object_get_string(v),
-		    (size_t)json_object_get_string_len(v));
-		return 0;
-	case json_type_int:
-		/* json-c keeps what is beyond 64 bits as the nearest it can. */
-		if (json_object_get_uint64(v) == UINT64_MAX ||
-		    json_object_get_int64(v) == INT64_MIN)
+	switch (v->type) {
+	case CSA_NODE_NUMBER:
+		if (is_too_long(v->s))
 			return csa_fail(err, CSA_ERR_INVALID_VALUE,
 			    CSA_SRC_CLIENT, "%s.%.64s does not fit in 64 bits",
 			    at, name);
-		/* FALLTHROUGH */
-	case json_type_double:
-	case json_type_boolean:
 		/* Numbers keep the text they came with. */
-		csa_buf_puts(b, json_object_to_json_string_ext(v,
-		    JSON_C_TO_STRING_PLAIN));
+		/* FALLTHROUGH */
+	case CSA_NODE_STRING:
+	case CSA_NODE_TRUE:
+	case CSA_NODE_FALSE:
+		csa_node_write(b, v);
 		return 0;
-	case json_type_array:
+	case CSA_NODE_ARRAY:
 		return add_list(b, at, name, v, err);
 	default:
 		return csa_fail(err, CSA_ERR_INVALID_VALUE, CSA_SRC_CLIENT,
@@ -128,23 +130,32 @@ add_value(struct csa_buf *b, const char *at, const char *name,
 	}
 }
 
-static int
-add_members(struct csa_buf *b, const char *at, struct json_object *o,
-    const char *skip, struct json_object *winner, struct csa_err *err)
+/* Also with null. */
+static bool
+has_member(const struct csa_node *o, const struct csa_node *like)
 {
-	struct json_object	*unused;
+	for (const struct csa_node *m = o->first; m != NULL; m = m->next)
+		if (m->nname == like->nname &&
+		    memcmp(m->name, like->name, m->nname) == 0)
+			return true;
+	return false;
+}
 
+static int
+add_members(struct csa_buf *b, const char *at, const struct csa_node *o,
+    const char *skip, const struct csa_node *winner, struct csa_err *err)
+{
 	if (o == NULL)
 		return 0;
-	json_object_object_foreach(o, name, v) {
-		if (v == NULL || (skip != NULL && strcmp(name, skip) == 0) ||
-		    (winner != NULL && json_object_object_get_ex(winner, name,
-		    &unused)))
+	for (const struct csa_node *v = o->first; v != NULL; v = v->next) {
+		if (v->type == CSA_NODE_NULL ||
+		    (skip != NULL && strcmp(v->name, skip) == 0) ||
+		    (winner != NULL && has_member(winner, v)))
 			continue;
 		csa_buf_putc(b, b->len == 0 ? '{' : ',');
-		csa_buf_jsonz(b, name);
+		csa_buf_json(b, v->name, v->nname);
 		csa_buf_putc(b, ':');
-		if (add_value(b, at, name, v, err) == -1)
+		if (add_value(b, at, v->name, v, err) == -1)
 			return -1;
 	}
 	return 0;
@@ -152,7 +163,7 @@ add_members(struct csa_buf *b, const char *at, struct json_object *o,
 
 int
 csa_check_metadata(struct csa_arena *arena, const char *at,
-    struct json_object *base, struct json_object *o, const char *skip,
+    const struct csa_node *base, const struct csa_node *o, const char *skip,
     size_t max, const char **out, struct csa_err *err)
 {
 	struct csa_buf	 b;

@@ -11,7 +11,7 @@
 
 struct csa_arena;
 struct csa_buf;
-struct json_object;
+struct csa_node;
 
 /* 1..128 of A-Z a-z 0-9 . _ -, not starting with a dot, never "..". */
 int	csa_check_bot(const char *at, const char *s, size_t n,
@@ -37,7 +37,7 @@ int	csa_check_text(const char *at, const char *s, size_t n, size_t max,
  * nothing is left.
  */
 int	csa_check_metadata(struct csa_arena *, const char *at,
-	    struct json_object *base, struct json_object *o, const char *skip,
-	    size_t max, const char **out, struct csa_err *);
+	    const struct csa_node *base, const struct csa_node *o,
+	    const char *skip, size_t max, const char **out, struct csa_err *);
 
 #endif

@@ -22,7 +22,7 @@ rank() {
 # The directories that may include a third-party header, "" for any header.
 wall() {
 	case $1 in
-	json-c/*)		echo "lib/text/ handlers/" ;;
+	json-c/*)		echo "lib/text/" ;;
 	openssl/evp.h|openssl/rand.h|openssl/crypto.h|openssl/sha.h) echo "lib/text/" ;;
 	openssl/*)		echo "lib/http/" ;;
 	curl/*)			echo "lib/http/" ;;

@@ -290,17 +290,23 @@ value(struct reader *r)
 }
 
 const struct csa_node *
-csa_doc(struct csa_arena *arena, const char *s, size_t n)
+csa_doc_checked(struct csa_arena *arena, const char *s, size_t n)
 {
 	struct reader		 r = { .arena = arena, .p = s, .end = s + n };
-	const struct csa_node	*v;
-	const char		*why;
-	size_t			 where;
+	const struct csa_node	*v = value(&r);
+
+	return r.repeated <= MAX_REPEATED ? v : NULL;
+}
+
+const struct csa_node *
+csa_doc(struct csa_arena *arena, const char *s, size_t n)
+{
+	const char	*why;
+	size_t		 where;
 
 	if (csa_json_check(s, n, &csa_json_reply_limits, &where, &why) == -1)
 		return NULL;
-	v = value(&r);
-	return r.repeated <= MAX_REPEATED ? v : NULL;
+	return csa_doc_checked(arena, s, n);
 }
 
 /* ---- looking ---- */

@@ -1,5 +1,5 @@
 /*
- * doc: a provider's reply as a tree, for reading once and fast.
+ * doc: a request or a provider's reply as a tree, for reading once and fast.
  *
  * json-c takes an allocation for every value and a hash table for every object,
  * which was a third of what a chat costs.  Here a tree is a few dozen nodes in
@@ -43,6 +43,9 @@ struct csa_node {
  * than any program would.
  */
 const struct csa_node *csa_doc(struct csa_arena *, const char *s, size_t n);
+/* The same of text that csa_json_check has passed with limits of its own. */
+const struct csa_node *csa_doc_checked(struct csa_arena *, const char *s,
+	    size_t n);
 
 /* All of these take NULL, and a node of another type, for nothing there. */
 

@@ -1,11 +1,11 @@
 #include "config.h"
 
-#include <inttypes.h>
 #include <limits.h>
 #include <math.h>
 #include <string.h>
 
 #include "lib/base/must.h"
+#include "lib/text/fields.h"
 #include "lib/text/json.h"
 
 /* Doubles count in ones up to here; beyond, an integer may be another one. */
@@ -35,35 +35,14 @@ checked(const char *s, size_t n, const struct csa_json_limits *limits)
 	return o;
 }
 
-/* Line and column, both from 1; a column is a character. */
-static void
-place(const char *s, size_t where, size_t *line, size_t *column)
-{
-	*line = *column = 1;
-	for (size_t i = 0; i < where; i++) {
-		if (s[i] == '\n') {
-			(*line)++;
-			*column = 1;
-		} else if (((unsigned char)s[i] & 0xc0) != 0x80)
-			(*column)++;
-	}
-}
-
 struct json_object *
 csa_json_parse(const char *s, size_t n, const struct csa_json_limits *limits,
     struct csa_err *err)
 {
 	struct json_object	*o;
-	size_t			 where, line, column;
-	const char		*why;
 
-	if (csa_json_check(s, n, limits, &where, &why) == -1) {
-		place(s, where, &line, &column);
-		csa_fail(err, CSA_ERR_BAD_REQUEST, CSA_SRC_CLIENT,
-		    "not the JSON we take: %s (byte %zu, line %zu, column %zu)",
-		    why, where, line, column);
+	if (csa_json_vet(s, n, limits, err) == -1)
 		return NULL;
-	}
 	/* json-c's null is a NULL pointer: no caller can do anything with it. */
 	if ((o = checked(s, n, limits)) == NULL)
 		csa_fail(err, CSA_ERR_BAD_REQUEST, CSA_SRC_CLIENT,
@@ -88,62 +67,6 @@ csa_json_free(struct json_object *o)
 	json_object_put(o);
 }
 
-/* The dot between a path and a name, if there is a path. */
-static const char *
-dot(const char *at)
-{
-	return *at != '\0' ? "." : "";
-}
-
-/* 1 and the value of o's field of this type, 0 if none or null, -1. */
-static int
-field(struct json_object *o, const char *at, const char *name,
-    enum json_type type, const char *what, struct json_object **v,
-    struct csa_err *err)
-{
-	if (o != NULL && json_object_get_type(o) != json_type_object)
-		return csa_fail(err, CSA_ERR_BAD_REQUEST, CSA_SRC_CLIENT,
-		    "%s must be an object", *at != '\0' ? at : "the body");
-	if (!json_object_object_get_ex(o, name, v) || *v == NULL)
-		return 0;
-	if (json_object_get_type(*v) == type)
-		return 1;
-	/* 2.0 and 2 are one number to JSON; each getter sorts them out. */
-	if (type == json_type_double &&
-	    json_object_get_type(*v) == json_type_int)
-		return 1;
-	return csa_fail(err, CSA_ERR_BAD_REQUEST, CSA_SRC_CLIENT,
-	    "%s%s%s must be %s", at, dot(at), name, what);
-}
-
-int
-csa_json_str(struct json_object *o, const char *at, const char *name,
-    const char **s, size_t *n, struct csa_err *err)
-{
-	struct json_object	*v;
-	int			 rc;
-
-	rc = field(o, at, name, json_type_string, "a string", &v, err);
-	if (rc == 1) {
-		*s = json_object_get_string(v);
-		*n = (size_t)json_object_get_string_len(v);
-	}
-	return rc;
-}
-
-static int
-int_range(const char *at, const char *name, int64_t min, int64_t max,
-    struct csa_err *err)
-{
-	if (max == INT64_MAX)
-		return csa_fail(err, CSA_ERR_INVALID_VALUE, CSA_SRC_CLIENT,
-		    "%s%s%s must be at least %" PRId64, at, dot(at), name,
-		    min);
-	return csa_fail(err, CSA_ERR_INVALID_VALUE, CSA_SRC_CLIENT,
-	    "%s%s%s must be between %" PRId64 " and %" PRId64, at, dot(at),
-	    name, min, max);
-}
-
 /*
  * json-c clips what does not fit in an int64, so its unsigned reading is asked
  * first.  Returns 1 and x, 0 where v is no integer, -1 where it is too large.
@@ -166,86 +89,6 @@ whole(struct json_object *v, int64_t *x)
 		return -1;
 	*x = (int64_t)d;
 	return 1;
-}
-
-int
-csa_json_int(struct json_object *o, const char *at, const char *name,
-    int64_t min, int64_t max, int64_t *v, struct csa_err *err)
-{
-	struct json_object	*j;
-	int64_t			 x = 0;
-	int			 rc;
-
-	rc = field(o, at, name, json_type_double, "an integer", &j, err);
-	if (rc != 1)
-		return rc;
-	if ((rc = whole(j, &x)) == 0)
-		return csa_fail(err, CSA_ERR_BAD_REQUEST, CSA_SRC_CLIENT,
-		    "%s%s%s must be an integer", at, dot(at), name);
-	if (rc == -1 || x < min || x > max)
-		return int_range(at, name, min, max, err);
-	*v = x;
-	return 1;
-}
-
-int
-csa_json_num(struct json_object *o, const char *at, const char *name,
-    double min, double max, double *v, struct csa_err *err)
-{
-	struct json_object	*j;
-	double			 x;
-	int			 rc;
-
-	rc = field(o, at, name, json_type_double, "a number", &j, err);
-	if (rc != 1)
-		return rc;
-	x = json_object_get_double(j);
-	/* Written so that a NaN, were there one, would be out of range. */
-	if (!(x >= min && x <= max))
-		return csa_fail(err, CSA_ERR_INVALID_VALUE, CSA_SRC_CLIENT,
-		    "%s%s%s must be between %g and %g", at, dot(at), name,
-		    min, max);
-	*v = x;
-	return 1;
-}
-
-int
-csa_json_bool(struct json_object *o, const char *at, const char *name,
-    bool *v, struct csa_err *err)
-{
-	struct json_object	*j;
-	int			 rc;
-
-	rc = field(o, at, name, json_type_boolean, "true or false", &j, err);
-	if (rc == 1)
-		*v = json_object_get_boolean(j);
-	return rc;
-}
-
-int
-csa_json_arr(struct json_object *o, const char *at, const char *name,
-    struct json_object **v, struct csa_err *err)
-{
-	struct json_object	*j;
-	int			 rc;
-
-	rc = field(o, at, name, json_type_array, "an array", &j, err);
-	if (rc == 1)
-		*v = j;
-	return rc;
-}
-
-int
-csa_json_obj(struct json_object *o, const char *at, const char *name,
-    struct json_object **v, struct csa_err *err)
-{
-	struct json_object	*j;
-	int			 rc;
-
-	rc = field(o, at, name, json_type_object, "an object", &j, err);
-	if (rc == 1)
-		*v = j;
-	return rc;
 }
 
 /* One [n] step; p is behind the bracket and ends behind its partner. */

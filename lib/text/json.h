@@ -1,9 +1,8 @@
 /*
- * json: json-c behind one door: checked first, then typed access with the path
- * of what is wrong in the message.
+ * json: json-c behind one door, checked first; for what is changed and written
+ * again.  What is only read takes doc.h or fields.h, which cost far less.
  *
- * A field that is null is an absent one.  Objects are json-c's, so that handlers
- * may hold them; they must be given back with csa_json_free by the same thread.
+ * Objects must be given back with csa_json_free by the same thread.
  */
 
 #ifndef CSA_TEXT_JSON_H
@@ -31,27 +30,6 @@ struct json_object *
 struct json_object *
 	csa_json_reply(const char *s, size_t n);
 void	csa_json_free(struct json_object *);		/* NULL is fine */
-
-/*
- * Optional fields of object o.  at is o's own path for messages ("" at the top,
- * "config_params"); the path given out is at.name.  Return 1 and the value, 0
- * where the field is absent or null, -1 with err BAD_REQUEST ("config_params.
- * temperature must be a number") where the type is another, or o is no object.
- * Numbers out of range give INVALID_VALUE with the range; 2.0 is an integer.
- * Strings are borrowed from o.
- */
-int	csa_json_str(struct json_object *o, const char *at, const char *name,
-	    const char **s, size_t *n, struct csa_err *);
-int	csa_json_int(struct json_object *o, const char *at, const char *name,
-	    int64_t min, int64_t max, int64_t *v, struct csa_err *);
-int	csa_json_num(struct json_object *o, const char *at, const char *name,
-	    double min, double max, double *v, struct csa_err *);
-int	csa_json_bool(struct json_object *o, const char *at, const char *name,
-	    bool *v, struct csa_err *);
-int	csa_json_arr(struct json_object *o, const char *at, const char *name,
-	    struct json_object **v, struct csa_err *);
-int	csa_json_obj(struct json_object *o, const char *at, const char *name,
-	    struct json_object **v, struct csa_err *);
 
 /*
  * For replies: walk o along path, names and [n] steps ("candidates[0].content.

@@ -23,6 +23,7 @@
 #include "lib/provider/prices.h"
 #include "lib/provider/provider.h"
 #include "lib/store/store.h"
+#include "lib/text/doc.h"
 #include "lib/text/json.h"
 #include "lib/vector/vector.h"
 #include "lib/web/req.h"
@@ -592,18 +593,27 @@ static const struct {
 	{ "{\"a\":\"0123456789012345678901234567890123456789\"}", NULL, NULL },
 };
 
+static const struct csa_node *
+read_metadata(const char *s)
+{
+	const struct csa_node	*v;
+
+	if (s == NULL)
+		return NULL;
+	v = csa_doc(l.req.ctx.arena, s, strlen(s));
+	ck_assert_ptr_nonnull(v);
+	return v;
+}
+
 START_TEST(merges_metadata)
 {
-	struct json_object	*base, *own = NULL;
 	const char		*out, *want = metadata_cases[_i].merged;
 	struct csa_err		 err;
 	int			 rc;
 
-	base = json_tokener_parse(metadata_cases[_i].base);
-	if (metadata_cases[_i].own != NULL)
-		own = json_tokener_parse(metadata_cases[_i].own);
-	rc = csa_check_metadata(l.req.ctx.arena, "metadata", base, own,
-	    "bot_id", 40, &out, &err);
+	rc = csa_check_metadata(l.req.ctx.arena, "metadata",
+	    read_metadata(metadata_cases[_i].base),
+	    read_metadata(metadata_cases[_i].own), "bot_id", 40, &out, &err);
 	ck_assert_int_eq(rc, want != NULL ? 0 : -1);
 	if (want == NULL)
 		ck_assert_int_eq(err.code, CSA_ERR_INVALID_VALUE);
@@ -611,8 +621,6 @@ START_TEST(merges_metadata)
 		ck_assert_ptr_null(out);
 	else
 		ck_assert_str_eq(out, want);
-	json_object_put(base);
-	json_object_put(own);
 }
 END_TEST
 

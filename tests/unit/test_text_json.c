@@ -5,11 +5,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/arena.h"
 #include "lib/base/buf.h"
 #include "lib/base/mem.h"
+#include "lib/text/fields.h"
 #include "lib/text/json.h"
 
 #define MIB	(1024 * 1024)
+
+static struct csa_arena	*arena;
+
+static void
+setup(void)
+{
+	arena = csa_arena_new();
+}
+
+static void
+teardown(void)
+{
+	csa_arena_free(arena);
+}
 
 /* Checks a copy with not a byte more, for ASan's sake. */
 static int
@@ -39,6 +55,15 @@ parse(const char *s)
 
 	o = csa_json_parse(s, strlen(s), &csa_json_request_limits, &err);
 	ck_assert_msg(o != NULL, "%s: %s", s, err.msg);
+	return o;
+}
+
+static const struct csa_node *
+fields(const char *s)
+{
+	const struct csa_node	*o = csa_doc(arena, s, strlen(s));
+
+	ck_assert_ptr_nonnull(o);
 	return o;
 }
 
@@ -443,6 +468,21 @@ START_TEST(says_byte_line_and_column_of_an_error)
 }
 END_TEST
 
+START_TEST(a_body_is_an_object)
+{
+	static const char *const	 others[] = { "null", "[{}]", "7", "" };
+	struct csa_err			 err;
+
+	for (size_t i = 0; i < CSA_NITEMS(others); i++) {
+		ck_assert_ptr_null(csa_fields(arena, others[i],
+		    strlen(others[i]), &err));
+		ck_assert_int_eq(err.code, CSA_ERR_BAD_REQUEST);
+	}
+	ck_assert_ptr_null(csa_fields(arena, "{\"a\":1,\"a\":1}", 13, &err));
+	ck_assert_ptr_nonnull(csa_fields(arena, " {} ", 4, &err));
+}
+END_TEST
+
 START_TEST(refuses_null_for_a_body)
 {
 	struct csa_err	 err;
@@ -455,15 +495,14 @@ END_TEST
 
 START_TEST(strings_are_borrowed_whole)
 {
-	struct json_object	*o = parse("{\"s\":\"h\\u00e9 \\\"x\\\"\"}");
+	const struct csa_node	*o = fields("{\"s\":\"h\\u00e9 \\\"x\\\"\"}");
 	struct csa_err		 err;
 	const char		*s;
 	size_t			 n;
 
-	ck_assert_int_eq(csa_json_str(o, "", "s", &s, &n, &err), 1);
+	ck_assert_int_eq(csa_field_str(o, "", "s", &s, &n, &err), 1);
 	ck_assert_uint_eq(n, 7);
 	ck_assert_str_eq(s, "h\xc3\xa9 \"x\"");
-	csa_json_free(o);
 }
 END_TEST
 
@@ -494,34 +533,32 @@ static const struct {
 START_TEST(integers_are_whole_and_in_range)
 {
 	char			 text[80];
-	struct json_object	*o;
+	const struct csa_node	*o;
 	struct csa_err		 err = { 0 };
 	int64_t			 v = -1;
 
 	snprintf(text, sizeof(text), "{\"v\":%s}", ints[_i].value);
-	o = parse(text);
-	ck_assert_int_eq(csa_json_int(o, "p", "v", 1, 100, &v, &err),
+	o = fields(text);
+	ck_assert_int_eq(csa_field_int(o, "p", "v", 1, 100, &v, &err),
 	    ints[_i].rc);
 	ck_assert_int_eq(v, ints[_i].v);
 	ck_assert_str_eq(err.msg, ints[_i].msg);
-	csa_json_free(o);
 }
 END_TEST
 
 START_TEST(no_integer_is_clipped_into_the_range)
 {
-	struct json_object	*o = parse("{\"u\":9223372036854775808,"
+	const struct csa_node	*o = fields("{\"u\":9223372036854775808,"
 				    "\"i\":9223372036854775807}");
 	struct csa_err		 err;
 	int64_t			 v = 7;
 
-	ck_assert_int_eq(csa_json_int(o, "", "u", 0, INT64_MAX, &v, &err), -1);
+	ck_assert_int_eq(csa_field_int(o, "", "u", 0, INT64_MAX, &v, &err), -1);
 	ck_assert_int_eq(err.code, CSA_ERR_INVALID_VALUE);
 	ck_assert_str_eq(err.msg, "u must be at least 0");
 	ck_assert_int_eq(v, 7);
-	ck_assert_int_eq(csa_json_int(o, "", "i", 0, INT64_MAX, &v, &err), 1);
+	ck_assert_int_eq(csa_field_int(o, "", "i", 0, INT64_MAX, &v, &err), 1);
 	ck_assert_int_eq(v, INT64_MAX);
-	csa_json_free(o);
 }
 END_TEST
 
@@ -545,13 +582,13 @@ static const struct {
 START_TEST(numbers_are_in_range)
 {
 	char			 text[80];
-	struct json_object	*o;
+	const struct csa_node	*o;
 	struct csa_err		 err = { 0 };
 	double			 v = -1;
 
 	snprintf(text, sizeof(text), "{\"v\":%s}", nums[_i].value);
-	o = parse(text);
-	ck_assert_int_eq(csa_json_num(o, "", "v", 0, 2, &v, &err),
+	o = fields(text);
+	ck_assert_int_eq(csa_field_num(o, "", "v", 0, 2, &v, &err),
 	    nums[_i].rc);
 	ck_assert_int_eq(err.code, nums[_i].code);
 	ck_assert_str_eq(err.msg, nums[_i].msg);
@@ -559,50 +596,47 @@ START_TEST(numbers_are_in_range)
 		ck_assert(v == strtod(nums[_i].value, NULL));
 	else
 		ck_assert(v == -1);
-	csa_json_free(o);
 }
 END_TEST
 
 START_TEST(every_getter_names_the_type_it_wants)
 {
-	struct json_object	*o = parse("{\"n\":1,\"s\":\"x\",\"t\":true,"
+	const struct csa_node	*o = fields("{\"n\":1,\"s\":\"x\",\"t\":true,"
 				    "\"a\":[],\"o\":{},\"z\":null}"), *v;
 	struct csa_err		 err;
 	const char		*s;
 	size_t			 n;
 	bool			 b = false;
 
-	ck_assert_int_eq(csa_json_str(o, "c[2]", "n", &s, &n, &err), -1);
+	ck_assert_int_eq(csa_field_str(o, "c[2]", "n", &s, &n, &err), -1);
 	ck_assert_str_eq(err.msg, "c[2].n must be a string");
-	ck_assert_int_eq(csa_json_bool(o, "", "n", &b, &err), -1);
+	ck_assert_int_eq(csa_field_bool(o, "", "n", &b, &err), -1);
 	ck_assert_str_eq(err.msg, "n must be true or false");
-	ck_assert_int_eq(csa_json_arr(o, "", "o", &v, &err), -1);
+	ck_assert_int_eq(csa_field_arr(o, "", "o", &v, &err), -1);
 	ck_assert_str_eq(err.msg, "o must be an array");
-	ck_assert_int_eq(csa_json_obj(o, "", "a", &v, &err), -1);
+	ck_assert_int_eq(csa_field_obj(o, "", "a", &v, &err), -1);
 	ck_assert_str_eq(err.msg, "a must be an object");
-	ck_assert_int_eq(csa_json_bool(o, "", "t", &b, &err), 1);
+	ck_assert_int_eq(csa_field_bool(o, "", "t", &b, &err), 1);
 	ck_assert(b);
-	ck_assert_int_eq(csa_json_arr(o, "", "a", &v, &err), 1);
-	ck_assert_int_eq(csa_json_obj(o, "", "o", &v, &err), 1);
-	ck_assert_int_eq(csa_json_str(o, "", "z", &s, &n, &err), 0);
-	ck_assert_int_eq(csa_json_str(o, "", "none", &s, &n, &err), 0);
-	ck_assert_int_eq(csa_json_obj(NULL, "", "o", &v, &err), 0);
-	csa_json_free(o);
+	ck_assert_int_eq(csa_field_arr(o, "", "a", &v, &err), 1);
+	ck_assert_int_eq(csa_field_obj(o, "", "o", &v, &err), 1);
+	ck_assert_int_eq(csa_field_str(o, "", "z", &s, &n, &err), 0);
+	ck_assert_int_eq(csa_field_str(o, "", "none", &s, &n, &err), 0);
+	ck_assert_int_eq(csa_field_obj(NULL, "", "o", &v, &err), 0);
 }
 END_TEST
 
 START_TEST(a_field_of_no_object_is_an_error)
 {
-	struct json_object	*o = parse("[1]");
+	const struct csa_node	*o = fields("[1]");
 	struct csa_err		 err;
 	bool			 b;
 
-	ck_assert_int_eq(csa_json_bool(o, "", "stream", &b, &err), -1);
+	ck_assert_int_eq(csa_field_bool(o, "", "stream", &b, &err), -1);
 	ck_assert_int_eq(err.code, CSA_ERR_BAD_REQUEST);
 	ck_assert_str_eq(err.msg, "the body must be an object");
-	ck_assert_int_eq(csa_json_bool(o, "chunks[0]", "x", &b, &err), -1);
+	ck_assert_int_eq(csa_field_bool(o, "chunks[0]", "x", &b, &err), -1);
 	ck_assert_str_eq(err.msg, "chunks[0] must be an object");
-	csa_json_free(o);
 }
 END_TEST
 
@@ -666,7 +700,9 @@ main(void)
 	suite_add_tcase(s, tc);
 
 	tc = tcase_create("fields");
+	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, says_byte_line_and_column_of_an_error);
+	tcase_add_test(tc, a_body_is_an_object);
 	tcase_add_test(tc, refuses_null_for_a_body);
 	tcase_add_test(tc, strings_are_borrowed_whole);
 	tcase_add_loop_test(tc, integers_are_whole_and_in_range, 0,
