@@ -26,6 +26,8 @@
 #define CANCEL_MS	3000	/* what a cancelled request has left */
 #define BATCH		64	/* accepted in a row while full */
 #define YIELD_NS	500000	/* what a full worker leaves to the others */
+#define HIRES		8	/* accepted in a row by a crew that grows */
+#define HIRE_NS		1000000	/* what it leaves to the others first */
 #define EMFILE_NS	10000000
 
 enum state { SERVING, DRAINING, CANCELLING, DONE };
@@ -136,18 +138,21 @@ accept_one(struct loop *l)
 static void
 accept_some(struct loop *l)
 {
-	int	 n = 0;
+	enum csa_crew_place	 place = csa_crew_place(l->a->crew);
+	int			 n = place == CSA_PLACE_HIRE ? HIRES : BATCH;
 
 	/* One at a time: the next one may go to a worker with less to do. */
-	if (csa_crew_idle(l->a->crew)) {
+	if (place == CSA_PLACE_THREAD) {
 		(void)accept_one(l);
 		return;
 	}
 	/*
 	 * Another worker may have room for it; if none has, take and queue it.
+	 * Or an idle thread: of those that hundreds of requests need, all
+	 * workers together should have as many, not each.
 	 */
-	pause_ns(YIELD_NS);
-	while (n++ < BATCH && accept_one(l))
+	pause_ns(place == CSA_PLACE_HIRE ? HIRE_NS : YIELD_NS);
+	while (n-- > 0 && accept_one(l))
 		;
 }
 

@@ -32,6 +32,8 @@
 #define STACK	(256 * 1024)
 #endif
 
+#define LARGE	128	/* threads, from which on more are worth a thought */
+
 struct member {
 	struct csa_crew	*crew;
 	pthread_t	 thread;
@@ -242,15 +244,18 @@ hire(struct csa_crew *crew, int fd)
 	return false;
 }
 
-bool
-csa_crew_idle(struct csa_crew *crew)
+enum csa_crew_place
+csa_crew_place(struct csa_crew *crew)
 {
-	bool	 idle;
+	enum csa_crew_place	 place = CSA_PLACE_THREAD;
 
 	pthread_mutex_lock(&crew->lock);
-	idle = crew->nidle > 0 || crew->nmembers < crew->opts.threads;
+	if (crew->nidle == 0 && crew->nmembers == crew->opts.threads)
+		place = CSA_PLACE_QUEUE;
+	else if (crew->nidle == 0 && crew->nmembers >= LARGE)
+		place = CSA_PLACE_HIRE;
 	pthread_mutex_unlock(&crew->lock);
-	return idle;
+	return place;
 }
 
 static bool

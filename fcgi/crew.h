@@ -30,8 +30,13 @@ struct csa_crew	*csa_crew_new(const struct csa_crew_opts *);
 /* Wait for the last request and end all threads.  NULL: nothing to do. */
 void	csa_crew_free(struct csa_crew *);
 
-/* Is a thread there, or to be had, that a connection could go to at once? */
-bool	csa_crew_idle(struct csa_crew *);
+/* Where a connection would go. */
+enum csa_crew_place {
+	CSA_PLACE_THREAD,	/* to a thread, there or to be had */
+	CSA_PLACE_HIRE,		/* to a new one of a crew that is large */
+	CSA_PLACE_QUEUE
+};
+enum csa_crew_place csa_crew_place(struct csa_crew *);
 
 /*
  * Give a connection to a thread or, where all are busy, a place in the queue.
