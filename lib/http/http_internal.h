@@ -39,6 +39,7 @@ struct csa_waiter {
 	/* The owner's alone. */
 	LIST_HEAD(, csa_tick)	 ticks;
 	struct csa_tick		 beat;		/* call NULL: none */
+	uintptr_t		 stack;		/* its lowest address; 0: ? */
 	int64_t			 lost;		/* ms in ticks so far */
 	LIST_ENTRY(csa_waiter)	 entry;		/* followers or spare_waiters */
 };
@@ -122,6 +123,7 @@ struct csa_http {
 	struct csa_waiter	*driver;	/* NULL: nobody */
 	int64_t			 drain;		/* ms; all ends then */
 	struct csa_waiters	 followers;	/* newest first */
+	atomic_uint		 nfollowers;
 	struct csa_waiters	 spare_waiters;
 	struct csa_waiter	**waiters;	/* by slot */
 	uint32_t		 nwaiters;
@@ -282,6 +284,11 @@ void	csa_urls_free(struct csa_http *);
 /* Sleep until notified or `until`, driving where nobody else does.  With the
  * state lock held; may return early. */
 void	csa_waiter_sleep(struct csa_waiter *, int64_t until);
+/*
+ * The waiter's thread, which calls this, is about to wait for long: in a crowd
+ * it gives back what its stack no longer needs.
+ */
+void	csa_waiter_slim(struct csa_waiter *);
 /* Hand the driving over where it is ours.  With the state lock held. */
 void	csa_waiter_leave(struct csa_waiter *);
 /* Someone hung up. */

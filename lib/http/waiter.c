@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include <sys/epoll.h>
+#include <sys/mman.h>
 
 #include <errno.h>
 #include <poll.h>
@@ -18,6 +19,8 @@
 #include "lib/http/http_internal.h"
 
 #define EVENTS		16
+#define CROWD		64	/* followers: what each holds counts */
+#define RED		1024	/* of the stack, for what is called meanwhile */
 
 static struct csa_waiter *
 waiter_new(struct csa_http *h)
@@ -39,18 +42,51 @@ waiter_new(struct csa_http *h)
 	return w;
 }
 
+static uintptr_t
+stack_of_thread(void)
+{
+	pthread_attr_t	 attr;
+	void		*low = NULL;
+	size_t		 size;
+
+	if (pthread_getattr_np(pthread_self(), &attr) != 0)
+		return 0;
+	(void)pthread_attr_getstack(&attr, &low, &size);
+	pthread_attr_destroy(&attr);
+	return (uintptr_t)low;
+}
+
 struct csa_waiter *
 csa_waiter_new(struct csa_http *h)
 {
 	struct csa_waiter	*w;
+	uintptr_t		 stack = stack_of_thread();
 
 	pthread_mutex_lock(&h->state);
 	if ((w = LIST_FIRST(&h->spare_waiters)) != NULL)
 		LIST_REMOVE(w, entry);
 	else
 		w = waiter_new(h);
+	w->stack = stack;
 	pthread_mutex_unlock(&h->state);
 	return w;
+}
+
+/*
+ * Below this frame lies what searching, or driving, has touched: 4 to 8 kB of a
+ * thread's 20.  To give it back is one system call and two pages to be had anew.
+ */
+void
+csa_waiter_slim(struct csa_waiter *w)
+{
+	uintptr_t	 page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t	 end = (uintptr_t)__builtin_frame_address(0) - RED;
+
+	end -= end % page;
+	if (w->stack == 0 || end <= w->stack ||
+	    atomic_load(&w->http->nfollowers) < CROWD)
+		return;
+	(void)madvise((void *)w->stack, end - w->stack, MADV_DONTNEED);
 }
 
 void
@@ -217,7 +253,9 @@ follow(struct csa_waiter *w, int64_t until)
 	ts.tv_sec = until / 1000;
 	ts.tv_nsec = until % 1000 * 1000000;
 	LIST_INSERT_HEAD(&h->followers, w, entry);
+	h->nfollowers++;
 	pthread_cond_timedwait(&w->cond, &h->state, &ts);
+	h->nfollowers--;
 	LIST_REMOVE(w, entry);
 }
 
