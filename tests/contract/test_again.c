@@ -17,6 +17,7 @@
 #include "lib/vector/vector.h"
 #include "tests/contract/emu_client.h"
 #include "tests/contract/model_fixture.h"
+#include "tests/suite.h"
 
 #define DIM	8		/* of the index */
 #define CHUNKS	1200		/* more than one request */
@@ -272,7 +273,6 @@ main(void)
 {
 	Suite	*s = suite_create("again");
 	TCase	*tc = tcase_create("again");
-	SRunner	*sr;
 	int	 failed;
 
 	if (emu_start(DIM) == -1)
@@ -288,11 +288,7 @@ main(void)
 	tcase_add_test(tc, takes_back_what_the_first_attempt_stored);
 	tcase_add_test(tc, stops_asking);
 	suite_add_tcase(s, tc);
-
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
+	failed = run_suite(s);
 	emu_stop();
-	return failed == 0 ? 0 : 1;
+	return failed;
 }

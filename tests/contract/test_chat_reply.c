@@ -13,6 +13,7 @@
 #include "lib/base/mem.h"
 #include "lib/provider/reply.h"
 #include "tests/contract/fixture.h"
+#include "tests/suite.h"
 
 static const char	*why;
 
@@ -291,8 +292,6 @@ main(void)
 {
 	Suite	*s = suite_create("chat reply");
 	TCase	*tc = tcase_create("chat reply");
-	SRunner	*sr;
-	int	 failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, reads_answers_or_refuses, 0,
@@ -302,10 +301,5 @@ main(void)
 	    CSA_NITEMS(errors));
 	tcase_add_test(tc, shortens_a_long_error);
 	suite_add_tcase(s, tc);
-
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

@@ -14,6 +14,7 @@
 #include "lib/base/mem.h"
 #include "lib/provider/chat_stream.h"
 #include "tests/contract/fixture.h"
+#include "tests/suite.h"
 
 #define MAX_TEXT	4096
 
@@ -463,8 +464,6 @@ main(void)
 {
 	Suite	*s = suite_create("chat stream");
 	TCase	*tc = tcase_create("chat stream");
-	SRunner	*sr;
-	int	 failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -481,10 +480,5 @@ main(void)
 	    CSA_NITEMS(floods));
 	tcase_add_test(tc, keeps_nothing_of_what_says_nothing);
 	suite_add_tcase(s, tc);
-
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

@@ -15,6 +15,7 @@
 #include "lib/base/mem.h"
 #include "lib/provider/reply.h"
 #include "tests/contract/fixture.h"
+#include "tests/suite.h"
 
 static struct csa_arena	*arena;
 static const char	*why;
@@ -178,18 +179,11 @@ main(void)
 {
 	Suite	*s = suite_create("embed reply");
 	TCase	*tc = tcase_create("embed reply");
-	SRunner	*sr;
-	int	 failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, reads_embeddings_or_refuses, 0,
 	    CSA_NITEMS(embeds));
 	suite_add_tcase(s, tc);
-
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

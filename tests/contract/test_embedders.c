@@ -18,6 +18,7 @@
 #include "lib/provider/provider_script.h"
 #include "tests/contract/emu_client.h"
 #include "tests/contract/provider_faults.h"
+#include "tests/suite.h"
 
 static struct csa_err	 err;
 
@@ -485,7 +486,6 @@ main(void)
 {
 	Suite	*s = suite_create("embedders");
 	TCase	*tc = tcase_create("embedders");
-	SRunner	*sr;
 	int	 failed;
 
 	if (emu_start(768) == -1)
@@ -512,11 +512,7 @@ main(void)
 	tcase_add_test(tc, the_failing_embedder_fails);
 	tcase_add_test(tc, the_scripted_embedder_fails_when_told);
 	suite_add_tcase(s, tc);
-
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
+	failed = run_suite(s);
 	emu_stop();
-	return failed == 0 ? 0 : 1;
+	return failed;
 }

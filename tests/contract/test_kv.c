@@ -6,6 +6,7 @@
 
 #include "lib/base/mem.h"
 #include "tests/contract/kv_fixture.h"
+#include "tests/suite.h"
 
 /* ---- what every driver that works does ---- */
 
@@ -242,8 +243,6 @@ main(void)
 {
 	Suite	*s = suite_create("kv");
 	TCase	*t = tcase_create("kv");
-	SRunner	*r;
-	int	 failed;
 
 	if (system("command -v memcached >/dev/null 2>&1") != 0) {
 		fprintf(stderr, "memcached is not here: skipped\n");
@@ -264,9 +263,5 @@ main(void)
 	add_tests(s, "ill", add_ill_tests);
 	add_tests(s, "pool", add_pool_tests);
 	add_tests(s, "lying", add_lying_tests);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

@@ -21,6 +21,7 @@
 #include "lib/provider/provider_script.h"
 #include "tests/contract/emu_client.h"
 #include "tests/contract/model_fixture.h"
+#include "tests/suite.h"
 
 /* So many milliseconds, or more where each takes longer. */
 static long
@@ -449,7 +450,6 @@ main(void)
 {
 	Suite	*s = suite_create("model streams");
 	TCase	*tc = tcase_create("model streams");
-	SRunner	*sr;
 	int	 failed;
 
 	if (emu_start(768) == -1)
@@ -468,11 +468,7 @@ main(void)
 	tcase_add_test(tc, quotes_sentence_by_sentence);
 	tcase_add_loop_test(tc, ends_when_nobody_listens, 0, NMODELS);
 	suite_add_tcase(s, tc);
-
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
+	failed = run_suite(s);
 	emu_stop();
-	return failed == 0 ? 0 : 1;
+	return failed;
 }

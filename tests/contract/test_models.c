@@ -13,6 +13,7 @@
 #include "tests/contract/emu_client.h"
 #include "tests/contract/model_fixture.h"
 #include "tests/contract/provider_faults.h"
+#include "tests/suite.h"
 
 START_TEST(a_model_answers)
 {
@@ -301,7 +302,6 @@ main(void)
 {
 	Suite	*s = suite_create("models");
 	TCase	*tc = tcase_create("models");
-	SRunner	*sr;
 	int	 failed;
 
 	if (emu_start(768) == -1)
@@ -326,11 +326,7 @@ main(void)
 	tcase_add_loop_test(tc, nobody_there_is_unavailable, 0, 2);
 	tcase_add_loop_test(tc, the_failing_model_fails, 0, 2);
 	suite_add_tcase(s, tc);
-
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
+	failed = run_suite(s);
 	emu_stop();
-	return failed == 0 ? 0 : 1;
+	return failed;
 }

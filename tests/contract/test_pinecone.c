@@ -17,6 +17,7 @@
 #include "lib/vector/vector.h"
 #include "lib/vector/vector_script.h"
 #include "tests/contract/emu_client.h"
+#include "tests/suite.h"
 
 #define DIM	8
 
@@ -694,7 +695,6 @@ main(void)
 {
 	Suite	*s = suite_create("pinecone");
 	TCase	*tc = tcase_create("pinecone");
-	SRunner	*sr;
 	int	 failed;
 
 	if (emu_start(DIM) == -1)
@@ -731,11 +731,7 @@ main(void)
 	tcase_add_test(tc, refuses_a_configuration_that_cannot_work);
 	tcase_add_test(tc, the_scripted_index_does_as_told);
 	suite_add_tcase(s, tc);
-
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
+	failed = run_suite(s);
 	emu_stop();
-	return failed == 0 ? 0 : 1;
+	return failed;
 }

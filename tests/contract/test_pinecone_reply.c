@@ -14,6 +14,7 @@
 #include "lib/base/mem.h"
 #include "lib/vector/pinecone_reply.h"
 #include "tests/contract/fixture.h"
+#include "tests/suite.h"
 
 static struct csa_arena	*arena;
 static const char	*why;
@@ -364,8 +365,6 @@ main(void)
 {
 	Suite	*s = suite_create("pinecone reply");
 	TCase	*tc = tcase_create("pinecone reply");
-	SRunner	*sr;
-	int	 failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -386,10 +385,5 @@ main(void)
 	tcase_add_test(tc, cuts_a_text_to_the_limit_between_characters);
 	tcase_add_test(tc, refuses_metadata_over_the_limit);
 	suite_add_tcase(s, tc);
-
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

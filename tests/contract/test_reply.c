@@ -14,6 +14,7 @@
 #include "lib/provider/reply.h"
 #include "lib/vector/pinecone_reply.h"
 #include "tests/contract/fixture.h"
+#include "tests/suite.h"
 
 static struct csa_arena	*arena;
 static const char	*why;
@@ -131,8 +132,6 @@ main(void)
 {
 	Suite	*s = suite_create("reply");
 	TCase	*tc = tcase_create("reply");
-	SRunner	*sr;
-	int	 failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -141,10 +140,5 @@ main(void)
 	tcase_add_loop_test(tc, survives_every_wrong_byte, 0,
 	    CSA_NITEMS(whole));
 	suite_add_tcase(s, tc);
-
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

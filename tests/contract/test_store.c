@@ -10,6 +10,7 @@
 
 #include "lib/store/store_script.h"
 #include "tests/contract/store_fixture.h"
+#include "tests/suite.h"
 
 /* ---- what every driver does, as far as its nature lets it ---- */
 
@@ -626,17 +627,10 @@ int
 main(void)
 {
 	Suite	*s = suite_create("store");
-	SRunner	*sr;
-	int	 failed;
 
 	suite_add_tcase(s, fx_basics());
 	suite_add_tcase(s, fx_delete());
 	suite_add_tcase(s, fx_search());
 	suite_add_tcase(s, fx_faults());
-
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

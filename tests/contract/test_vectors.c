@@ -9,6 +9,7 @@
 
 #include "lib/vector/vector.h"
 #include "tests/contract/store_fixture.h"
+#include "tests/suite.h"
 
 /* The search inside the process, over a store that keeps the vectors. */
 
@@ -441,8 +442,6 @@ main(void)
 {
 	Suite	*s = suite_create("vectors");
 	TCase	*tc = tcase_create("local");
-	SRunner	*sr;
-	int	 failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 120);
@@ -461,10 +460,5 @@ main(void)
 	tcase_add_test(tc, serves_many_threads);
 	tcase_add_test(tc, the_failing_one_fails);
 	suite_add_tcase(s, tc);
-
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

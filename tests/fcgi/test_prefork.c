@@ -21,6 +21,7 @@
 #include "lib/metrics/metrics.h"
 #include "tests/fcgi/client.h"
 #include "tests/fcgi/pool.h"
+#include "tests/suite.h"
 
 #define CLIENTS	3
 #define STUB	"stub.fcgi"
@@ -509,16 +510,10 @@ main(void)
 {
 	Suite	*s = suite_create("prefork");
 	TCase	*t = tcase_create("prefork");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, setup, teardown);
 	add(t);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(s);
 }

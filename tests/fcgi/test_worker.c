@@ -21,6 +21,7 @@
 #include "lib/text/digest.h"
 #include "tests/fcgi/client.h"
 #include "tests/fcgi/pool.h"
+#include "tests/suite.h"
 
 #define MAX	(64 * 1024 * 1024)
 
@@ -1009,14 +1010,8 @@ int
 main(void)
 {
 	Suite	*s = suite_create("worker");
-	SRunner	*r;
-	int	 failed;
 
 	add_requests(tcase(s, "requests"));
 	add_life(tcase(s, "life"));
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(s);
 }

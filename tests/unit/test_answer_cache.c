@@ -18,6 +18,7 @@
 #include "lib/rag/rag.h"
 #include "lib/text/digest.h"
 #include "lib/vector/vector_script.h"
+#include "tests/suite.h"
 #include "tests/unit/test_answer_cache.h"
 
 static struct csa_arena	*arena;
@@ -585,15 +586,9 @@ int
 main(void)
 {
 	Suite	*s = suite_create("answer_cache");
-	SRunner	*r;
-	int	 failed;
 
 	suite_add_tcase(s, key_case());
 	suite_add_tcase(s, value_case());
 	suite_add_tcase(s, turns_case());
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

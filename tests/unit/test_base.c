@@ -20,6 +20,7 @@
 #include "lib/base/mem.h"
 #include "lib/text/json.h"
 #include "lib/text/utf8.h"
+#include "tests/suite.h"
 
 /* Tells our own panic from any other way to die. */
 #define PANICKED	99
@@ -574,14 +575,8 @@ int
 main(void)
 {
 	Suite	*s = suite_create("base");
-	SRunner	*sr;
-	int	 failed;
 
 	add_base(s);
 	add_log(s);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

@@ -10,6 +10,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/config/bots.h"
+#include "tests/suite.h"
 
 static char		 path[] = "/tmp/csa-bots-XXXXXX";
 static struct csa_err	 err;
@@ -175,9 +176,6 @@ main(void)
 {
 	Suite	*s = suite_create("bots");
 	TCase	*t = tcase_create("bots");
-	SRunner	*r = srunner_create(s);
-	int	 failed;
-
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, no_file_says_nothing);
 	tcase_add_test(t, the_line_that_says_most_counts);
@@ -186,8 +184,5 @@ main(void)
 	    (int)CSA_NITEMS(faults));
 	tcase_add_test(t, a_file_that_is_none);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

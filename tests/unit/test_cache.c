@@ -13,6 +13,7 @@
 #include "lib/base/mem.h"
 #include "lib/cache/value.h"
 #include "lib/metrics/metrics.h"
+#include "tests/suite.h"
 #include "tests/unit/cache_fake.h"
 
 static struct csa_cached	 got;
@@ -319,9 +320,7 @@ cache_tests(void)
 int
 main(void)
 {
-	SRunner	*r;
 	Suite	*s = suite_create("cache");
-	int	 failed;
 
 	suite_add_tcase(s, key_tests());
 	suite_add_tcase(s, value_tests());
@@ -331,9 +330,5 @@ main(void)
 		suite_add_tcase(s, memcached_tests());
 	else
 		fprintf(stderr, "memcached is not here: its part skipped\n");
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

@@ -20,6 +20,7 @@
 #include "lib/metrics/metrics.h"
 #include "lib/provider/chain.h"
 #include "lib/provider/prices.h"
+#include "tests/suite.h"
 
 /* ---- models that do as they are told ---- */
 
@@ -566,8 +567,6 @@ main(void)
 {
 	Suite	*s = suite_create("chain");
 	TCase	*tc = tcase_create("chain"), *p = tcase_create("prices");
-	SRunner	*sr;
-	int	 failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, is_the_first_as_long_as_that_answers, 0, 2);
@@ -596,9 +595,5 @@ main(void)
 	tcase_add_test(p, reads_prices_from_a_file);
 	tcase_add_test(p, opens_what_the_configuration_names);
 	suite_add_tcase(s, p);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

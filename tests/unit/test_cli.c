@@ -22,6 +22,7 @@
 #include "lib/base/mem.h"
 #include "lib/metrics/metrics.h"
 #include "lib/text/json.h"
+#include "tests/suite.h"
 
 #define MS	1000000LL
 
@@ -472,8 +473,6 @@ main(void)
 {
 	Suite	*s = suite_create("cli");
 	TCase	*tc = tcase_create("arrivals");
-	SRunner	*sr;
-	int	 failed;
 
 	tcase_add_test(tc, split_at_every_offset);
 	tcase_add_test(tc, an_event_counts_when_its_blank_line_has_come);
@@ -501,9 +500,5 @@ main(void)
 	tcase_add_test(tc, what_the_caches_have_done);
 	tcase_add_test(tc, nothing_done_is_a_table_too);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(s);
 }

@@ -10,6 +10,7 @@
 
 #include "lib/config/config.h"
 #include "lib/config/config_internal.h"
+#include "tests/suite.h"
 
 static char	*said;		/* what the last load complained of */
 static size_t	 nsaid;
@@ -596,8 +597,6 @@ main(void)
 {
 	Suite	*s = suite_create("config");
 	TCase	*t = tcase_create("config");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -620,9 +619,5 @@ main(void)
 	tcase_add_test(t, a_nul_hides_nothing);
 	tcase_add_test(t, files_that_cannot_be_read);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

@@ -16,6 +16,7 @@
 #include "lib/store/store_script.h"
 #include "lib/text/json.h"
 #include "lib/vector/vector_script.h"
+#include "tests/suite.h"
 #include "tests/unit/v1_fixture.h"
 
 static char			 dir[64];
@@ -345,8 +346,6 @@ main(void)
 {
 	Suite	*s = suite_create("documents");
 	TCase	*tc = tcase_create("documents");
-	SRunner	*sr;
-	int	 failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, deletes_a_document);
@@ -361,9 +360,5 @@ main(void)
 	tcase_add_test(tc, vectors_of_this_host_go_with_the_store);
 	tcase_add_test(tc, reads_a_query);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

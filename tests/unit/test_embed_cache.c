@@ -13,6 +13,7 @@
 #include "lib/base/mem.h"
 #include "lib/metrics/metrics.h"
 #include "lib/provider/cached.h"
+#include "tests/suite.h"
 #include "tests/unit/cache_fixture.h"
 #include "tests/unit/test_embed_cache.h"
 
@@ -410,7 +411,6 @@ int
 main(void)
 {
 	Suite	*s = suite_create("embed_cache");
-	SRunner	*sr;
 	int	 failed;
 
 	if (csa_metrics_open(NULL, &err) == -1)
@@ -418,10 +418,7 @@ main(void)
 	suite_add_tcase(s, batches_case());
 	suite_add_tcase(s, embed_keys_case());
 	suite_add_tcase(s, embed_shared_case());
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
+	failed = run_suite(s);
 	csa_metrics_close();
-	return failed == 0 ? 0 : 1;
+	return failed;
 }

@@ -13,6 +13,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/metrics/metrics.h"
+#include "tests/suite.h"
 #include "tests/unit/test_flight.h"
 
 /* i: LOCAL and REMOTE; a value may be empty. */
@@ -419,7 +420,6 @@ int
 main(void)
 {
 	Suite		*s = suite_create("flight");
-	SRunner		*sr;
 	struct csa_err	 err;
 	int		 failed;
 
@@ -430,10 +430,7 @@ main(void)
 	suite_add_tcase(s, ill_case());
 	suite_add_tcase(s, peers_case());
 	suite_add_tcase(s, crews_case());
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
+	failed = run_suite(s);
 	csa_metrics_close();
-	return failed == 0 ? 0 : 1;
+	return failed;
 }

@@ -12,6 +12,7 @@
 #include <check.h>
 
 #include "lib/metrics/metrics.h"
+#include "tests/suite.h"
 #include "tests/unit/http_fixture.h"
 
 START_TEST(end_at_once)
@@ -123,8 +124,6 @@ int
 main(void)
 {
 	Suite	*s = suite_create("http");
-	SRunner	*r;
-	int	 failed;
 
 	suite_add_tcase(s, calls_case());
 	suite_add_tcase(s, streams_case());
@@ -140,9 +139,5 @@ main(void)
 	suite_add_tcase(s, tls_case());
 	suite_add_tcase(s, h2_case());
 	suite_add_tcase(s, ending_case());
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

@@ -11,6 +11,7 @@
 #include "handlers/app.h"
 #include "handlers/keys.h"
 #include "lib/text/digest.h"
+#include "tests/suite.h"
 
 static char		 path[] = "/tmp/csa-keys-XXXXXX";
 static struct csa_err	 err;
@@ -293,8 +294,6 @@ main(void)
 {
 	Suite	*s = suite_create("keys");
 	TCase	*t = tcase_create("keys");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -311,9 +310,5 @@ main(void)
 	tcase_add_test(t, a_thousand_keys);
 	tcase_add_test(t, one_key_twice_is_one);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

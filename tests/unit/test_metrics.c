@@ -18,6 +18,7 @@
 #include "lib/base/clock.h"
 #include "lib/metrics/metrics.h"
 #include "lib/metrics/table.h"
+#include "tests/suite.h"
 
 #define PROCESSES	8
 #define ADDS		100000
@@ -552,8 +553,6 @@ main(void)
 {
 	Suite	*s = suite_create("metrics");
 	TCase	*t = tcase_create("metrics");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -577,9 +576,5 @@ main(void)
 	tcase_add_test(t, page_is_stable);
 	tcase_add_test(t, an_addition_is_cheap);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

@@ -11,6 +11,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/mem.h"
 #include "lib/rag/paraphrase.h"
+#include "tests/suite.h"
 
 static struct csa_arena	*arena;
 
@@ -294,11 +295,5 @@ suite(void)
 int
 main(void)
 {
-	SRunner	*r = srunner_create(suite());
-	int	 failed;
-
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

@@ -11,6 +11,7 @@
 #include "lib/config/config.h"
 #include "lib/provider/provider.h"
 #include "lib/provider/quote.h"
+#include "tests/suite.h"
 
 static struct csa_arena		*arena;
 static struct csa_model		*model;
@@ -267,8 +268,6 @@ main(void)
 {
 	Suite	*s = suite_create("quote");
 	TCase	*tc = tcase_create("quote");
-	SRunner	*sr;
-	int	 failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -285,10 +284,5 @@ main(void)
 	tcase_add_test(tc, cuts_a_sentence_without_an_end);
 	tcase_add_test(tc, is_quick_with_a_hundred_large_passages);
 	suite_add_tcase(s, tc);
-
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

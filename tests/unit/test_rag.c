@@ -10,6 +10,7 @@
 #include "lib/base/mem.h"
 #include "lib/rag/fuse.h"
 #include "lib/rag/rag.h"
+#include "tests/suite.h"
 
 static struct csa_arena	*arena;
 
@@ -354,8 +355,6 @@ main(void)
 {
 	Suite	*s = suite_create("rag");
 	TCase	*tc = tcase_create("rag");
-	SRunner	*sr;
-	int	 failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, reads_citations, 0,
@@ -373,9 +372,5 @@ main(void)
 	    (int)CSA_NITEMS(forgeries));
 	tcase_add_test(tc, estimates_tokens);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

@@ -17,6 +17,7 @@
 #include "lib/config/config.h"
 #include "lib/metrics/metrics.h"
 #include "lib/rag/rag.h"
+#include "tests/suite.h"
 
 /* ---- an embedder and an index that do as they are told ---- */
 
@@ -432,8 +433,6 @@ main(void)
 {
 	Suite	*s = suite_create("retrieve");
 	TCase	*tc = tcase_create("retrieve");
-	SRunner	*sr;
-	int	 failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, one_search_failing_leaves_the_other, 0,
@@ -449,9 +448,5 @@ main(void)
 	tcase_add_test(tc, fallbacks_are_counted);
 	tcase_add_test(tc, vectors_alone_can_be_quoted);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

@@ -22,6 +22,7 @@
 #include "lib/provider/provider_script.h"
 #include "lib/rag/retrieve_cache.h"
 #include "lib/vector/vector_script.h"
+#include "tests/suite.h"
 #include "tests/unit/cache_fixture.h"
 
 static struct csa_arena	*arena;
@@ -868,17 +869,11 @@ int
 main(void)
 {
 	Suite	*s = suite_create("retrieve_cache");
-	SRunner	*sr;
-	int	 failed;
 
 	suite_add_tcase(s, alone());
 	if (system("command -v memcached >/dev/null 2>&1") == 0)
 		suite_add_tcase(s, together());
 	else
 		fprintf(stderr, "memcached is not here: skipped in part\n");
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

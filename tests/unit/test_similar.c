@@ -14,6 +14,7 @@
 #include "lib/provider/provider_script.h"
 #include "lib/rag/rag.h"
 #include "lib/rag/similar.h"
+#include "tests/suite.h"
 #include "tests/unit/cache_fake.h"
 
 #define DIM	64
@@ -330,9 +331,6 @@ main(void)
 {
 	Suite	*s = suite_create("similar");
 	TCase	*t = tcase_create("similar");
-	SRunner	*r = srunner_create(s);
-	int	 failed;
-
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, a_byte_a_number_is_exact_enough, 0,
 	    (int)CSA_NITEMS(dims));
@@ -348,8 +346,5 @@ main(void)
 	tcase_add_test(t, a_lie_is_an_empty_ring);
 	tcase_set_timeout(t, 60);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

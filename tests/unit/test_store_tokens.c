@@ -9,6 +9,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/mem.h"
 #include "lib/store/tokens.h"
+#include "tests/suite.h"
 
 static struct csa_arena	*arena;
 
@@ -222,8 +223,6 @@ main(void)
 {
 	Suite	*s = suite_create("store_tokens");
 	TCase	*tc = tcase_create("tokens");
-	SRunner	*sr;
-	int	 failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, cuts_text_as_the_index_does, 0,
@@ -236,10 +235,5 @@ main(void)
 	tcase_add_test(tc, knows_words_of_every_length);
 	tcase_add_test(tc, serves_many_threads);
 	suite_add_tcase(s, tc);
-
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

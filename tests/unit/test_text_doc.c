@@ -9,6 +9,7 @@
 #include "lib/base/buf.h"
 #include "lib/text/doc.h"
 #include "lib/text/json.h"
+#include "tests/suite.h"
 
 static struct csa_arena	*arena;
 
@@ -242,8 +243,7 @@ main(void)
 {
 	Suite	*s = suite_create("text_doc");
 	TCase	*tc = tcase_create("doc");
-	SRunner	*r;
-	int	 n = (int)(sizeof(texts) / sizeof(texts[0])), failed;
+	int	 n = (int)(sizeof(texts) / sizeof(texts[0]));
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, reads_what_json_c_reads, 0, n);
@@ -257,9 +257,5 @@ main(void)
 	    (int)(sizeof(integers) / sizeof(integers[0])));
 	tcase_add_test(tc, reads_numbers_with_fractions);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(s);
 }

@@ -9,6 +9,7 @@
 #include "lib/text/base64.h"
 #include "lib/text/digest.h"
 #include "lib/text/num.h"
+#include "tests/suite.h"
 
 static const struct {
 	const char	*text;
@@ -219,8 +220,6 @@ main(void)
 {
 	Suite	*s = suite_create("text/misc");
 	TCase	*tc = tcase_create("misc");
-	SRunner	*sr;
-	int	 failed;
 
 	tcase_add_loop_test(tc, an_integer_has_nothing_before_or_behind_it, 0,
 	    CSA_NITEMS(ints));
@@ -235,10 +234,5 @@ main(void)
 	tcase_add_test(tc, base64_keeps_every_byte);
 	tcase_add_test(tc, base64_refuses_all_else);
 	suite_add_tcase(s, tc);
-
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

@@ -17,6 +17,7 @@
 #include "lib/text/numarr_marks.h"
 #include "lib/text/number.h"
 #include "lib/text/vec.h"
+#include "tests/suite.h"
 
 #define MAX	100000
 
@@ -754,8 +755,6 @@ main(void)
 {
 	Suite	*s = suite_create("text/numarr");
 	TCase	*tc = tcase_create("numarr");
-	SRunner	*sr;
-	int	 failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, finds_the_end_of_an_array_and_counts, 0,
@@ -787,10 +786,5 @@ main(void)
 	tcase_add_test(tc, a_vector_becomes_floats_once_and_unit_copies);
 	tcase_add_test(tc, a_vector_of_any_size_gets_length_1_and_zero_none);
 	suite_add_tcase(s, tc);
-
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

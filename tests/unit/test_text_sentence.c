@@ -8,6 +8,7 @@
 #include "lib/base/mem.h"
 #include "lib/text/sentence.h"
 #include "lib/text/utf8.h"
+#include "tests/suite.h"
 
 #define MAX	64
 
@@ -206,8 +207,6 @@ main(void)
 {
 	Suite	*s = suite_create("text/sentence");
 	TCase	*tc = tcase_create("sentence");
-	SRunner	*sr;
-	int	 failed;
 
 	tcase_set_timeout(tc, 30);
 	tcase_add_loop_test(tc, ends_sentences_where_people_do, 0,
@@ -216,10 +215,5 @@ main(void)
 	tcase_add_test(tc, the_last_span_takes_the_rest);
 	tcase_add_loop_test(tc, takes_linear_time, 0, CSA_NITEMS(slow));
 	suite_add_tcase(s, tc);
-
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

@@ -7,6 +7,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/text/sse.h"
+#include "tests/suite.h"
 
 #define MAX	64
 
@@ -258,8 +259,6 @@ main(void)
 {
 	Suite	*s = suite_create("sse");
 	TCase	*tc = tcase_create("sse");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -271,9 +270,5 @@ main(void)
 	    (int)CSA_NITEMS(retries));
 	tcase_add_test(tc, uses_its_memory_again);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(s);
 }

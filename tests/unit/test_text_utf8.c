@@ -6,6 +6,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/text/utf8.h"
+#include "tests/suite.h"
 
 /* cp as UTF-8 by the bit layout alone, surrogates and all. */
 static size_t
@@ -145,8 +146,6 @@ main(void)
 {
 	Suite	*s = suite_create("text/utf8");
 	TCase	*tc = tcase_create("utf8");
-	SRunner	*sr;
-	int	 failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, every_character_is_valid_and_no_surrogate_is);
@@ -156,10 +155,5 @@ main(void)
 	tcase_add_test(tc, cuts_between_characters);
 	tcase_add_loop_test(tc, knows_what_is_blank, 0, CSA_NITEMS(blanks));
 	suite_add_tcase(s, tc);
-
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

@@ -12,6 +12,7 @@
 #include "lib/base/mem.h"
 #include "lib/metrics/metrics.h"
 #include "lib/text/json.h"
+#include "tests/suite.h"
 #include "tests/unit/v1_fixture.h"
 
 #define ASK(more)	"{\"model\":\"b\",\"messages\":[{\"role\":\"user\"," \
@@ -704,11 +705,5 @@ suite(void)
 int
 main(void)
 {
-	SRunner	*r = srunner_create(suite());
-	int	 failed;
-
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite());
 }

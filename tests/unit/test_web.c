@@ -9,6 +9,7 @@
 #include "lib/base/mem.h"
 #include "lib/web/req.h"
 #include "lib/web/resp.h"
+#include "tests/suite.h"
 
 static const struct {
 	const char	*target, *prefix;
@@ -284,8 +285,6 @@ main(void)
 {
 	Suite	*s = suite_create("web");
 	TCase	*req = tcase_create("req"), *rsp = tcase_create("resp");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_add_loop_test(req, targets_have_one_reading, 0,
 	    (int)CSA_NITEMS(targets));
@@ -306,9 +305,5 @@ main(void)
 	tcase_add_test(rsp, every_error_has_a_phrase);
 	suite_add_tcase(s, req);
 	suite_add_tcase(s, rsp);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(s);
 }
