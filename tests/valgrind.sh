@@ -9,6 +9,8 @@ set -u
 build=$(cd "$1" && pwd)
 src=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export CSA_SRCDIR=$src CSA_BUILDDIR=$build CSA_VALGRIND=${CSA_VALGRIND:-1} CK_TIMEOUT_MULTIPLIER=20 CK_FORK=no
+# One of each number of flipped bits that test_store knows.
+[[ $CSA_VALGRIND == all ]] || export CSA_TEST_IMAGES=${CSA_TEST_IMAGES:-40}
 make -s -C "$build" check TESTS= >/dev/null || exit 1
 
 one() { # TEST
@@ -36,6 +38,6 @@ for test in "$build"/tests/unit/test_* "$build"/tests/contract/test_*; do
   [[ -x $test && -f $test && $test != *.* ]] && tests+=("$test")
 done
 # Those that take minutes first, or the last of them would be waited for alone; some of them mostly wait.
-slow='/test_(kv|http|cache|embed_cache|retrieve_cache)$'
+slow='/test_(kv|store|http|cache|embed_cache|retrieve_cache)$'
 { printf '%s\n' "${tests[@]}" | grep -E "$slow"; printf '%s\n' "${tests[@]}" | grep -vE "$slow"; } |
   xargs -P "$(($(nproc) * 2))" -I{} bash -c 'one {}'

@@ -548,7 +548,8 @@ START_TEST(breaks_off_what_takes_too_long)
 {
 	struct csa_text_result	 r;
 	uint64_t		 before;
-	char			*text = csa_calloc(1, 600000);
+	char			*text = csa_malloc(600000);
+	int			 n = 0;
 
 	fx_store(&one, "d", 3000, "plum");
 	before = fx_generation(&one);
@@ -558,7 +559,7 @@ START_TEST(breaks_off_what_takes_too_long)
 	ck_assert_int_eq(err.code, CSA_ERR_DEADLINE);
 	/* A store that can't be done in time is not done at all. */
 	for (int i = 0; i < 50000; i++)
-		sprintf(text + strlen(text) % 599000, "w%d ", i);
+		n += sprintf(text + n, "w%d ", i);
 	ctx.deadline = csa_now_ms() + 30;
 	ck_assert_int_eq(fx_put(&one, "e", 200, text), -1);
 	ck_assert_int_eq(err.code, CSA_ERR_DEADLINE);
