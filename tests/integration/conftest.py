@@ -5,6 +5,28 @@ import pytest
 
 from harness import SERVERS, Emulator, Memcached, Service, temporary
 
+# Those with the longest jobs, so that none of them is left for the end.
+LONGEST = ["test_caches", "test_cache_fresh", "test_faults", "test_answer_cache", "test_fallback", "test_doctor"]
+
+
+def shared(item):
+    """What a test has in common with others: its file, and the fixtures of it that more than one test uses."""
+    found = []
+    for name, defs in sorted(item._fixtureinfo.name2fixturedefs.items()):
+        if defs[-1].scope == "module" and name != "emulator":
+            at = item.callspec.indices.get(name, 0) if hasattr(item, "callspec") else 0
+            found.append(f"{name}{at}")
+    return ".".join([item.path.stem, *(found or [item.name.replace("@", "")])])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """For xdist's loadgroup: tests that share a service run in one worker, which starts it once; long ones first."""
+    items.sort(key=lambda item: (LONGEST + [item.path.stem]).index(item.path.stem))
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            item.add_marker(pytest.mark.xdist_group(shared(item)))
+
 
 @pytest.fixture(scope="module", params=list(SERVERS))
 def site(request):
