@@ -1,6 +1,7 @@
 /*
- * digest: SHA-256, hex, comparison in constant time, random bytes; the only
- * place that knows libcrypto.
+ * digest: SHA-256, hex, comparison in constant time, random bytes.  digest.c is
+ * the only place that knows libcrypto; who needs but the rest (random.c), as the
+ * master does, is not linked with it, which is 0.5 MB.
  */
 
 #ifndef CSA_TEXT_DIGEST_H
