@@ -22,7 +22,6 @@
 #include "lib/metrics/metrics.h"
 
 #define STEADY_MS	1000	/* served so long, a worker ends the back-off */
-#define CROWD		128	/* threads of a worker; above, memory is dear */
 
 static const int signals[] = {
 	SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD, 0
@@ -48,7 +47,7 @@ configure(struct csa_prefork *p, const struct csa_config *config)
 	if (sched_getaffinity(0, sizeof(set), &set) == 0)
 		n = CPU_COUNT(&set);
 	p->drain_ms = config->drain_ms;
-	p->crowded = config->threads > CROWD;
+	p->crowded = config->threads > CSA_CROWD;
 	/* Two at least: one may crash. */
 	p->target = config->workers > 0 ? (size_t)config->workers :
 	    n > 2 ? (size_t)n : 2;

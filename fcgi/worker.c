@@ -147,13 +147,16 @@ serve(const struct csa_config *config, struct csa_app *app, const char *name,
 
 /*
  * glibc would make eight arenas a core, each with its own holes.  Few threads run
- * at a time, so few do.
+ * at a time, so two do; and of hundreds the holes would cost more than waiting
+ * for one another.
  */
 static void
-few_arenas(void)
+few_arenas(long threads)
 {
 #ifdef M_ARENA_MAX
-	(void)mallopt(M_ARENA_MAX, 2);
+	(void)mallopt(M_ARENA_MAX, threads > CSA_CROWD ? 1 : 2);
+#else
+	(void)threads;
 #endif
 }
 
@@ -190,12 +193,12 @@ csa_worker_main(const char *name, unsigned pools, int argc, char *argv[])
 	struct csa_config	*config;
 	int			 notify = notify_fd(), ret;
 
-	few_arenas();
 	csa_startup(&notify, 1);
 	if (csa_options_read(&o, argc, argv, NULL, &ret) == -1)
 		return ret;
 	if ((config = csa_options_config(&o, &ret)) == NULL)
 		return ret;
+	few_arenas(config->threads);
 	ret = run(&o, config, name, pools, notify);
 	csa_config_free(config);
 	if (notify != -1)

@@ -18,6 +18,9 @@
 #define CSA_MASTER_ENV		"CHATSPHERE_MASTER_PID"
 #define CSA_CONF_ENV		"CHATSPHERE_CONF"
 
+/* Threads of a worker; above, memory is dearer than a little of the CPU. */
+#define CSA_CROWD		128
+
 /*
  * name: the pool ("chat"); pools: its endpoints, CSA_POOL_*.  Returns main's
  * status.
