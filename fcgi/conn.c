@@ -26,7 +26,8 @@ header(void *arg, const char *name, unsigned *count)
 	unsigned		 seen = 0;
 
 	for (char **p = c->fcgi.envp; *p != NULL; p++) {
-		if (strncmp(*p, name, n) != 0 || (*p)[n] != '=')
+		if (**p != *name || strncmp(*p, name, n) != 0 ||
+		    (*p)[n] != '=')
 			continue;
 		seen++;
 		if (value == NULL && (*p)[n + 1] != '\0')

@@ -210,6 +210,7 @@ set_protocols(CURL *e)
 	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
 	/* Whatever the environment says. */
 	curl_easy_setopt(e, CURLOPT_PROXY, "");
+	curl_easy_setopt(e, CURLOPT_NOPROXY, "");
 	curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
 }
 
