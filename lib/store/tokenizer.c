@@ -7,10 +7,10 @@
 
 #include <sqlite3.h>
 
+#include "lib/base/bytes16.h"
 #include "lib/base/mem.h"
 #include "lib/base/must.h"
 #include "lib/store/tokenizer.h"
-#include "lib/text/swar.h"
 
 /* FTS5's own, for everything but the scripts without spaces. */
 static const char *const words_args[] = {
@@ -23,7 +23,7 @@ static const char *const words_args[] = {
  */
 #define STEMS		2048		/* a power of two */
 #define STEMMAX		15		/* longer words are not kept */
-#define WORDMAX		16		/* what is looked at for one */
+#define WORDMAX		CSA_BYTES16	/* what is looked at for one */
 
 /* A word of ASCII letters and digits in lower case, with zeros behind it. */
 union word {
@@ -168,48 +168,31 @@ is_separator(char c)
 	    !(c >= '0' && c <= '9') && !(c & 0x80);
 }
 
-/*
- * The letters, in lower case, and digits that the eight bytes of v begin with;
- * *n of them.  The sums set a byte's top bit where it is not below 'a', is above
- * 'z', and the same for digits; none carries into the next.
- */
-static inline uint64_t
-word_in(uint64_t v, int *n)
-{
-	uint64_t	 low = v & ~CSA_TOPS, cased = low | CSA_ONES * 0x20;
-	uint64_t	 letter, digit, other;
-
-	letter = (cased + CSA_ONES * (0x80 - 'a')) &
-	    ~(cased + CSA_ONES * (0x7f - 'z')) & CSA_TOPS;
-	digit = (low + CSA_ONES * (0x80 - '0')) &
-	    ~(low + CSA_ONES * (0x7f - '9'));
-	other = (~(letter | digit) | v) & CSA_TOPS;
-	v |= letter >> 2;
-	*n = 8;
-	if (other == 0)
-		return v;
-	*n = (int)csa_first8(other);
-	return v & (((other & -other) >> 7) - 1);
-}
-
-/* The word that s begins with, if it ends within WORDMAX bytes; its length. */
+/* The word that s begins with, as far as WORDMAX bytes show it; its length. */
 static inline int
 read_word(const char *s, int n, union word *w)
 {
-	char	 tail[WORDMAX];
-	int	 len, more;
+	static const uint8_t	 keep[2 * WORDMAX] = {
+		255, 255, 255, 255, 255, 255, 255, 255,
+		255, 255, 255, 255, 255, 255, 255, 255,
+	};
+	char		 tail[WORDMAX];
+	csa_bytes16	 v, low;
+	unsigned	 len;
 
 	if (n < WORDMAX) {
-		memset(tail, 0, sizeof(tail));
+		memset(tail, 0, sizeof(tail));	/* a separator */
 		memcpy(tail, s, (size_t)n);
 		s = tail;
 	}
-	w->u[0] = htole64(word_in(csa_load8(s), &len));
-	w->u[1] = 0;
-	if (len < 8)
-		return len;
-	w->u[1] = htole64(word_in(csa_load8(s + 8), &more));
-	return len + more;
+	v = csa_load_bytes16(s);
+	/* Digits have that bit already; letters get it, whatever their case. */
+	low = v | 0x20;
+	len = csa_first16(~((csa_bytes16)(low - 'a' < 26) |
+	    (csa_bytes16)(v - '0' < 10)));
+	low &= csa_load_bytes16(keep + WORDMAX - len);
+	memcpy(w->c, &low, sizeof(w->c));
+	return (int)len;
 }
 
 static int
@@ -273,7 +256,7 @@ any_word(struct tokenizer *t, struct sink *k, const char *s, int n)
 
 /*
  * The word at s, where no separator is, n bytes before the text ends.  Returns
- * how many bytes it has, and how it went in *rc.
+ * how many bytes it and the separator behind it have, and how it went in *rc.
  */
 static inline int
 one_word(struct tokenizer *t, struct sink *k, const char *s, int n, int *rc)
@@ -282,16 +265,17 @@ one_word(struct tokenizer *t, struct sink *k, const char *s, int n, int *rc)
 	const struct stem	*m;
 	int			 len = read_word(s, n, &w);
 
-	if (len <= STEMMAX && (len == n || is_separator(s[len])) &&
+	/* Behind it is no letter or digit, so only a byte above ASCII goes on. */
+	if (len <= STEMMAX && (len == n || !(s[len] & 0x80)) &&
 	    (m = stem_of(t, &w, len)) != NULL) {
 		*rc = k->token(k->arg, 0, m->stem, m->nstem, k->base,
 		    k->base + len);
-		return len;
+		return len + 1;
 	}
 	while (len < n && !is_separator(s[len]))
 		len++;
 	*rc = any_word(t, k, s, len);
-	return len;
+	return len + 1;
 }
 
 static int
