@@ -130,27 +130,59 @@ add_value(struct csa_buf *b, const char *at, const char *name,
 	}
 }
 
-/* Also with null. */
-static bool
-has_member(const struct csa_node *o, const struct csa_node *like)
+/* An object's members by name, so that a thousand in a thousand are no million. */
+struct members {
+	const struct csa_node	**v;
+	size_t			 n;
+};
+
+static int
+by_name(const void *a, const void *b)
 {
-	for (const struct csa_node *m = o->first; m != NULL; m = m->next)
-		if (m->nname == like->nname &&
-		    memcmp(m->name, like->name, m->nname) == 0)
-			return true;
-	return false;
+	const struct csa_node	*x = *(const struct csa_node *const *)a;
+	const struct csa_node	*y = *(const struct csa_node *const *)b;
+
+	if (x->nname != y->nname)
+		return x->nname < y->nname ? -1 : 1;
+	return memcmp(x->name, y->name, x->nname);
+}
+
+/* Those with null too.  o may be NULL. */
+static struct members
+members_of(struct csa_arena *arena, const struct csa_node *o)
+{
+	struct members	 m = { NULL, 0 };
+
+	if (o == NULL)
+		return m;
+	for (const struct csa_node *v = o->first; v != NULL; v = v->next)
+		m.n++;
+	m.v = csa_arena_array(arena, m.n, const struct csa_node *);
+	m.n = 0;
+	for (const struct csa_node *v = o->first; v != NULL; v = v->next)
+		m.v[m.n++] = v;
+	if (m.n > 1)
+		qsort(m.v, m.n, sizeof(*m.v), by_name);
+	return m;
+}
+
+static bool
+is_among(const struct members *m, const struct csa_node *like)
+{
+	return m->n > 0 &&
+	    bsearch(&like, m->v, m->n, sizeof(*m->v), by_name) != NULL;
 }
 
 static int
 add_members(struct csa_buf *b, const char *at, const struct csa_node *o,
-    const char *skip, const struct csa_node *winner, struct csa_err *err)
+    const char *skip, const struct members *winner, struct csa_err *err)
 {
 	if (o == NULL)
 		return 0;
 	for (const struct csa_node *v = o->first; v != NULL; v = v->next) {
 		if (v->type == CSA_NODE_NULL ||
 		    (skip != NULL && strcmp(v->name, skip) == 0) ||
-		    (winner != NULL && has_member(winner, v)))
+		    (winner != NULL && is_among(winner, v)))
 			continue;
 		csa_buf_putc(b, b->len == 0 ? '{' : ',');
 		csa_buf_json(b, v->name, v->nname);
@@ -166,12 +198,13 @@ csa_check_metadata(struct csa_arena *arena, const char *at,
     const struct csa_node *base, const struct csa_node *o, const char *skip,
     size_t max, const char **out, struct csa_err *err)
 {
+	struct members	 own = members_of(arena, o);
 	struct csa_buf	 b;
 	int		 rc = -1;
 
 	*out = NULL;
 	csa_buf_init(&b, max);
-	if (add_members(&b, at, base, skip, o, err) == -1 ||
+	if (add_members(&b, at, base, skip, &own, err) == -1 ||
 	    add_members(&b, at, o, NULL, NULL, err) == -1)
 		goto out;
 	if (b.len > 0)
