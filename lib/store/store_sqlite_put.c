@@ -26,15 +26,14 @@ csa_doc_find(struct csa_db *c, const char *document_id)
 }
 
 /*
- * 1 where a chunk's id belongs to another document, with err; 0; -1 for
+ * 1 where a chunk's id belongs to another document than doc, with err; 0; -1 for
  * SQLite's own errors.
  */
 static int
-find_conflict(struct csa_db *c, const char *document_id,
-    const struct csa_chunk *chunks, size_t n, struct csa_err *err)
+find_conflict(struct csa_db *c, int64_t doc, const struct csa_chunk *chunks,
+    size_t n, struct csa_err *err)
 {
 	sqlite3_stmt	*st = csa_stmt(c, CSA_STMT_DOC_OF_CHUNK);
-	const char	*owner;
 	int		 rc, found = 0;
 
 	if (st == NULL)
@@ -42,11 +41,7 @@ find_conflict(struct csa_db *c, const char *document_id,
 	for (size_t i = 0; i < n && !found; i++) {
 		csa_bind_text(st, 1, chunks[i].id);
 		rc = sqlite3_step(st);
-		owner = rc == SQLITE_ROW ?
-		    (const char *)sqlite3_column_text(st, 0) : document_id;
-		if (owner == NULL)
-			rc = SQLITE_CORRUPT;
-		else if (strcmp(document_id, owner) != 0) {
+		if (rc == SQLITE_ROW && sqlite3_column_int64(st, 0) != doc) {
 			csa_fail(err, CSA_ERR_CONFLICT, CSA_SRC_CLIENT,
 			    "the chunk id \"%.128s\" belongs to another "
 			    "document of the bot", chunks[i].id);
@@ -264,7 +259,7 @@ tell(struct put *p, struct csa_err *err)
 	int	 rc = 0;
 
 	if (sqlite3_extended_errcode(p->c->db) == SQLITE_CONSTRAINT_UNIQUE) {
-		rc = find_conflict(p->c, p->document_id, p->chunks, p->n, err);
+		rc = find_conflict(p->c, p->doc, p->chunks, p->n, err);
 		if (rc == 0)
 			csa_fail(err, CSA_ERR_CONFLICT, CSA_SRC_CLIENT,
 			    "a chunk id is given twice");
@@ -324,11 +319,12 @@ check(struct csa_db *c, struct csa_arena *arena, const char *document_id,
 
 	if (csa_begin(c, false) == -1)
 		return -1;
-	rc = find_conflict(c, document_id, chunks, n, err);
+	if ((doc = csa_doc_find(c, document_id)) == -1)
+		return -1;
+	rc = find_conflict(c, doc, chunks, n, err);
 	if (rc != 0)
 		return rc;
-	if ((doc = csa_doc_find(c, document_id)) == -1 ||
-	    csa_doc_ids(c, arena, doc, old) == -1)
+	if (csa_doc_ids(c, arena, doc, old) == -1)
 		return -1;
 	return csa_commit(c);
 }
