@@ -175,9 +175,7 @@ csa_http_wait(struct csa_http_call *c, struct csa_err *e)
 	int		 rc;
 
 	CSA_MUST(!c->stream);
-	/* Without such a limit its first byte comes with its last: a model's. */
-	if (c->first_byte_ms == 0)
-		csa_waiter_slim(c->waiter);
+	csa_waiter_slim(c->waiter);
 	pthread_mutex_lock(&h->state);
 	csa_limit_enter(c);
 	while ((rc = judge(c, e)) == 1)

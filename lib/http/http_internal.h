@@ -285,8 +285,8 @@ void	csa_urls_free(struct csa_http *);
  * state lock held; may return early. */
 void	csa_waiter_sleep(struct csa_waiter *, int64_t until);
 /*
- * The waiter's thread, which calls this, is about to wait for long: in a crowd
- * it gives back what its stack no longer needs.
+ * The waiter's thread, which calls this, is about to wait: in a crowd it gives
+ * back what its stack no longer needs.
  */
 void	csa_waiter_slim(struct csa_waiter *);
 /* Hand the driving over where it is ours.  With the state lock held. */

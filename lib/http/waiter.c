@@ -74,7 +74,8 @@ csa_waiter_new(struct csa_http *h)
 
 /*
  * Below this frame lies what searching, or driving, has touched: 4 to 8 kB of a
- * thread's 20.  To give it back is one system call and two pages to be had anew.
+ * thread's 20.  To give it back is a system call, and a page or two to be had
+ * anew.
  */
 void
 csa_waiter_slim(struct csa_waiter *w)
