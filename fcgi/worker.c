@@ -160,6 +160,26 @@ few_arenas(long threads)
 #endif
 }
 
+/*
+ * A store of a hundred texts takes five megabytes and gives them back.  What goes
+ * on to the kernel comes again a page at a time, which was a thirtieth of a store;
+ * so where documents are stored, that much of the heap stays.
+ */
+#define HEAP_KEPT	(8 << 20)
+
+static void
+keep_heap(unsigned pools)
+{
+#if defined(M_TRIM_THRESHOLD) && defined(M_MMAP_THRESHOLD)
+	if ((pools & CSA_POOL_STORE) == 0)
+		return;
+	(void)mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
+	(void)mallopt(M_MMAP_THRESHOLD, HEAP_KEPT);
+#else
+	(void)pools;
+#endif
+}
+
 static int
 run(const struct csa_options *o, const struct csa_config *config,
     const char *name, unsigned pools, int notify)
@@ -199,6 +219,7 @@ csa_worker_main(const char *name, unsigned pools, int argc, char *argv[])
 	if ((config = csa_options_config(&o, &ret)) == NULL)
 		return ret;
 	few_arenas(config->threads);
+	keep_heap(pools);
 	ret = run(&o, config, name, pools, notify);
 	csa_config_free(config);
 	if (notify != -1)
