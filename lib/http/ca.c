@@ -123,23 +123,38 @@ parse(const struct bundle *b, const struct cert *c)
 }
 
 /* Into the store with it, if it is name's. */
-static bool
-take(X509_LOOKUP *l, struct cert *c, const X509_NAME *name, X509_OBJECT *ret)
+static void
+take(X509_LOOKUP *l, struct cert *c, const X509_NAME *name)
 {
 	X509	*x = parse(X509_LOOKUP_get_method_data(l), c);
-	bool	 ok;
 
-	ok = x != NULL && X509_NAME_cmp(X509_get_subject_name(x), name) == 0 &&
-	    X509_STORE_add_cert(X509_LOOKUP_get_store(l), x) == 1;
-	c->taken = ok || x == NULL;
-	/*
-	 * The caller counts ret's reference anew and forgets this one; the
-	 * store's, which it lives by, stays.
-	 */
-	if (ok && X509_OBJECT_set1_X509(ret, x) == 1)
-		X509_free(x);
+	if (x == NULL)
+		c->taken = true;	/* and of no use to anybody */
+	else if (X509_NAME_cmp(X509_get_subject_name(x), name) == 0)
+		c->taken = X509_STORE_add_cert(X509_LOOKUP_get_store(l),
+		    x) == 1;
 	X509_free(x);
-	return ok;
+}
+
+/*
+ * What the store has by that name.  OpenSSL counts the reference in ret itself
+ * and forgets ours, so it is the store's that ret lives by.
+ */
+static int
+in_store(X509_STORE *store, const X509_NAME *name, X509_OBJECT *ret)
+{
+	X509_OBJECT	*o;
+	X509		*x;
+	int		 found = 0;
+
+	X509_STORE_lock(store);
+	o = X509_OBJECT_retrieve_by_subject(X509_STORE_get0_objects(store),
+	    X509_LU_X509, name);
+	if (o != NULL && (x = X509_OBJECT_get0_X509(o)) != NULL &&
+	    (found = X509_OBJECT_set1_X509(ret, x)) == 1)
+		X509_free(x);
+	X509_STORE_unlock(store);
+	return found;
 }
 
 /* All of that name, as OpenSSL looks for the one that fits in the store. */
@@ -156,9 +171,13 @@ by_subject(X509_LOOKUP *l, X509_LOOKUP_TYPE type, const X509_NAME *name,
 	ERR_set_mark();
 	hash = X509_NAME_hash_ex(name, NULL, NULL, &ok);
 	for (size_t i = 0; ok == 1 && i < b->n; i++)
-		if (b->cert[i].hash == hash && !b->cert[i].taken &&
-		    take(l, &b->cert[i], name, ret))
+		if (b->cert[i].hash == hash) {
 			found = 1;
+			if (!b->cert[i].taken)
+				take(l, &b->cert[i], name);
+		}
+	if (found)
+		found = in_store(X509_LOOKUP_get_store(l), name, ret);
 	ERR_pop_to_mark();
 	return found;
 }

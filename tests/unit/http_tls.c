@@ -1,8 +1,12 @@
 #include "config.h"
 
 #include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/metrics/metrics.h"
 #include "tests/unit/http_fixture.h"
 
 START_TEST(tls)
@@ -68,6 +72,66 @@ START_TEST(tls_dead)
 }
 END_TEST
 
+static void
+copy_file(FILE *out, const char *path)
+{
+	FILE	*in = fopen(path, "r");
+	int	 ch;
+
+	ck_assert_ptr_nonnull(in);
+	while ((ch = getc(in)) != EOF)
+		putc(ch, out);
+	fclose(in);
+}
+
+/*
+ * One among many, some with the same subject, one twice, between what is none;
+ * and what is in the file is trusted, root or not.
+ */
+START_TEST(tls_bundle)
+{
+	char	 path[] = "/tmp/csa-bundle.XXXXXX";
+	FILE	*out = fdopen(mkstemp(path), "w");
+
+	ck_assert_ptr_nonnull(out);
+	fputs("a word first\n", out);
+	copy_file(out, certs_file(CERT_WRONG_HOST, 1));
+	copy_file(out, certs_file(CERT_SELF_SIGNED, 0));
+	copy_file(out, certs_file(CERT_WRONG_HOST, 0));
+	copy_file(out, certs_ca());
+	copy_file(out, certs_ca());
+	fclose(out);
+	teardown();
+	ck_assert_int_eq(csa_metrics_open(NULL, &err), 0);
+	srv = server_start(certs_tls((enum cert)_i));
+	http = engine(path, patience(30000));
+	unlink(path);
+	waiter = csa_waiter_new(http);
+	if (_i == CERT_UNKNOWN_CA)
+		fails(start("/echo"), CSA_ERR_PROVIDER_UNAVAILABLE);
+	else
+		for (int i = 0; i < 3; i++)
+			whole(start("/last-fin"), 200, "hello");
+}
+END_TEST
+
+START_TEST(tls_cut)
+{
+	char			 path[] = "/tmp/csa-bundle.XXXXXX";
+	FILE			*out = fdopen(mkstemp(path), "w");
+	struct csa_http_opts	 opts = { .ca_file = path };
+
+	ck_assert_ptr_nonnull(out);
+	copy_file(out, certs_ca());
+	fputs("-----BEGIN CERTIFICATE-----\nMIIB\n"
+	    "-----END CERTIFICATE-----\n", out);
+	fclose(out);
+	ck_assert_ptr_null(csa_http_new(&opts, &err));
+	ck_assert_int_eq(err.code, CSA_ERR_INTERNAL);
+	unlink(path);
+}
+END_TEST
+
 TCase *
 tls_case(void)
 {
@@ -80,5 +144,9 @@ tls_case(void)
 	tcase_add_loop_test(t, tls_refused, CERT_WRONG_HOST, CERT__MAX);
 	tcase_add_test(t, tls_truncated);
 	tcase_add_loop_test(t, tls_dead, 0, 2);
+	tcase_add_test(t, tls_cut);
+	/* Good, self-signed and in it; of a CA that is not in it. */
+	tcase_add_loop_test(t, tls_bundle, CERT_GOOD, CERT_GOOD + 1);
+	tcase_add_loop_test(t, tls_bundle, CERT_SELF_SIGNED, CERT__MAX);
 	return t;
 }
