@@ -102,9 +102,11 @@ step_down(struct csa_flight *f)
 
 /* Nobody of this process is captain: do others lead? */
 static void
-try_to_lead(struct csa_flight *f)
+try_to_lead(struct csa_flight *f, enum csa_cache_kind kind)
 {
-	if (csa_lease_take(&f->plane->lease, f->ctx) != CSA_LEASE_THEIRS) {
+	/* Who asks the same asks for the answer first. */
+	if (csa_lease_take(&f->plane->lease, f->ctx,
+	    kind == CSA_CACHE_ANSWER) != CSA_LEASE_THEIRS) {
 		lead(f);
 		return;
 	}
@@ -141,7 +143,7 @@ csa_flight_board(struct csa_cache *c, struct csa_ctx *ctx,
 		f->plane->captain = f;
 	unlock(f);
 	if (first)
-		try_to_lead(f);
+		try_to_lead(f, key->kind);
 	count(f->leads ? "lead" : "follow");
 	return f;
 }

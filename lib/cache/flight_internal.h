@@ -70,8 +70,13 @@ void	csa_lease_init(struct csa_lease *, struct csa_cache *,
 	    const struct csa_peer *self, const struct csa_cache_key *flight);
 void	csa_lease_fini(struct csa_lease *);
 
-/* Lead, if nobody does: OURS, THEIRS or AWAY. */
-enum csa_lease_news csa_lease_take(struct csa_lease *, struct csa_ctx *);
+/*
+ * Lead, if nobody does: OURS, THEIRS or AWAY.  first: it may be tried as long as
+ * anything is left of the budget, not only where an operation's time is; on a busy
+ * machine, where all is slow, it saves most.
+ */
+enum csa_lease_news csa_lease_take(struct csa_lease *, struct csa_ctx *,
+		    bool first);
 /* A scout's (flight_scout.c). */
 enum csa_lease_news csa_lease_look(struct csa_lease *, struct csa_ctx *,
 		    struct csa_lease_look *);

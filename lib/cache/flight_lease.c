@@ -51,6 +51,25 @@ csa_lease_charge(struct csa_ctx *ctx, int64_t ns)
 		*ctx->spent += ns;
 }
 
+/* What may be spent beyond the request's budget, by how much of it is gone. */
+struct allowance {
+	int64_t	 began, spent;
+};
+
+static void
+allow(struct allowance *a, struct csa_ctx *mine, const struct csa_ctx *ctx,
+    int64_t more)
+{
+	a->began = a->spent = ctx->spent != NULL ? *ctx->spent - more : 0;
+	mine->spent = ctx->spent != NULL ? &a->spent : NULL;
+}
+
+static void
+settle(const struct allowance *a, struct csa_ctx *ctx)
+{
+	csa_lease_charge(ctx, a->spent - a->began);
+}
+
 /*
  * Who looks again and again while it waits, or renews, needs no budget for that,
  * for it delays nobody; and what has to be said at the end was reserved.  What
@@ -213,27 +232,20 @@ csa_lease_take_by(struct csa_lease *l, struct csa_ctx *ctx,
 	return CSA_LEASE_THEIRS;
 }
 
-/*
- * The one operation that may take a request over its budget, by what it takes:
- * on a busy machine, where all is slow, it saves most.  What is spent to the last
- * is not spent further.
- */
 enum csa_lease_news
-csa_lease_take(struct csa_lease *l, struct csa_ctx *ctx)
+csa_lease_take(struct csa_lease *l, struct csa_ctx *ctx, bool first)
 {
 	struct csa_ctx		 mine;
+	struct allowance	 a;
 	enum csa_lease_news	 news;
-	int64_t			 began, spent;
 
 	if (!csa_cache_is_on(l->cache))
 		return CSA_LEASE_AWAY;
 	mine = csa_lease_unbound(l, ctx);
-	if (ctx->spent == NULL)
-		return csa_lease_take_by(l, ctx, &mine);
-	began = spent = *ctx->spent - l->cache->most_ns + 1;
-	mine.spent = &spent;
+	/* As long as anything is left: one ns less than an operation more. */
+	allow(&a, &mine, ctx, first ? l->cache->most_ns - 1 : 0);
 	news = csa_lease_take_by(l, ctx, &mine);
-	csa_lease_charge(ctx, spent - began);
+	settle(&a, ctx);
 	return news;
 }
 
@@ -335,14 +347,14 @@ still_ours(struct csa_lease *l, struct csa_ctx *mine)
 /*
  * Whose claim it is was never said.  Another's is left alone; where that cannot
  * be told either, it goes: one call more of somebody costs less than all who ask
- * waiting for a lease that nobody keeps.  That one operation is not the budget's,
- * for a claim that took its time has used it up.
+ * waiting for a lease that nobody keeps.  A claim that took its time has used up
+ * the budget, so this may go beyond it, once.
  */
 static void
 end_doubt(struct csa_lease *l, struct csa_ctx *ctx)
 {
 	struct csa_ctx	 mine = csa_lease_unbound(l, ctx);
-	int64_t		 began;
+	struct allowance a;
 
 	mine.spent = ctx->spent;
 	l->doubt = false;
@@ -350,10 +362,9 @@ end_doubt(struct csa_lease *l, struct csa_ctx *ctx)
 	if (is_ours(l, &mine) == 1 || !l->ours)
 		return;
 	l->ours = false;
-	began = csa_now_ns();
-	mine.spent = NULL;
+	allow(&a, &mine, ctx, l->cache->most_ns + l->cache->most_ns / 10);
 	(void)csa_cache_drop(l->cache, &mine, &l->key);
-	csa_lease_charge(ctx, csa_now_ns() - began);
+	settle(&a, ctx);
 }
 
 void

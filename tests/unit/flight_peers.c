@@ -90,7 +90,7 @@ START_TEST(lost_host)
 	who_open(&w, &h, patience(30000));
 	csa_key_derive(&key, CSA_CACHE_FLIGHT, &name);
 	csa_lease_init(&lease, h.cache, &far, &name);
-	ck_assert_int_eq(csa_lease_take(&lease, &w.ctx), CSA_LEASE_OURS);
+	ck_assert_int_eq(csa_lease_take(&lease, &w.ctx, true), CSA_LEASE_OURS);
 	csa_lease_fini(&lease);
 	f = csa_flight_board(h.cache, &w.ctx, &key);
 	ck_assert(!csa_flight_leads(f));
