@@ -103,6 +103,16 @@ spawn(const char *where, const char *arg, const char *server)
 }
 
 void
+stop_server(size_t i)
+{
+	int	 status;
+
+	ck_assert_int_eq(kill(pids[i], SIGSTOP), 0);
+	ck_assert_int_eq(waitpid(pids[i], &status, WUNTRACED), pids[i]);
+	ck_assert(WIFSTOPPED(status));
+}
+
+void
 start_tcp(char *server, size_t size)
 {
 	unsigned short	 port = 0;

@@ -33,6 +33,8 @@ int	listen_on(unsigned short *port);
 /* Start one, whose name is written to server. */
 void	start_tcp(char *server, size_t size);
 void	start_unix(char *server, size_t size);
+/* Until SIGCONT pids[i] says nothing; it may for a moment after the signal. */
+void	stop_server(size_t i);
 /* End pids[i] and start it anew, empty, under the same name. */
 void	start_again(size_t i, const char *server);
 

@@ -80,7 +80,7 @@ start_odd(enum odd how)
 
 	if (how == STOPPED) {
 		start_tcp(servers, sizeof(servers));
-		kill(pids[0], SIGSTOP);
+		stop_server(0);
 		return;
 	}
 	fd = listen_on(&port);
@@ -165,7 +165,7 @@ START_TEST(a_server_that_comes_back_is_used_again)
 	ck_assert_ptr_nonnull(kv = csa_kv_memcached_open(servers, TIMEOUT_MS,
 	    &err));
 	ck_assert_int_eq(kv->ops->set(kv, "k", "v", 1, 0), 0);
-	kill(pids[0], SIGSTOP);
+	stop_server(0);
 	for (int i = 0; i < 5; i++)
 		ck_assert_int_eq(timed(kv, i), -1);
 	kill(pids[0], SIGCONT);
@@ -190,7 +190,7 @@ START_TEST(one_ill_server_of_two_costs_only_its_own_keys)
 
 	start_tcp(a, sizeof(a));
 	start_tcp(b, sizeof(b));
-	kill(pids[1], SIGSTOP);
+	stop_server(1);
 	snprintf(servers, sizeof(servers), "%s,%s", a, b);
 	ck_assert_ptr_nonnull(kv = csa_kv_memcached_open(servers, TIMEOUT_MS,
 	    &err));

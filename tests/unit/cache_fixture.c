@@ -103,6 +103,9 @@ void
 mc_hang(bool hang)
 {
 	ck_assert_int_eq(kill(server, hang ? SIGSTOP : SIGCONT), 0);
+	/* It may answer for a moment after the signal. */
+	if (hang)
+		ck_assert_int_eq(waitpid(server, NULL, WUNTRACED), server);
 }
 
 static void
