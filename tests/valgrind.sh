@@ -4,7 +4,9 @@
 #
 # A program's tests share one process, for speed: each of its own would translate
 # libcurl and OpenSSL anew. What the programs of tests/fcgi start would not be looked
-# at here; the sanitizers see them.
+# at here; the sanitizers see them. Threads take turns (--fair-sched): six that ask all
+# the time once kept the one that writes waiting. Without a fork check has no time limit
+# of its own, so there is one here.
 set -u
 build=$(cd "$1" && pwd)
 src=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -16,7 +18,7 @@ make -s -C "$build" check TESTS= >/dev/null || exit 1
 one() { # TEST
   local name=${1##*/} log rc=0 start=$SECONDS
   log=$(mktemp)
-  (cd "$build" && valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
+  (cd "$build" && timeout 600 valgrind -q --fair-sched=try --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
     --errors-for-leak-kinds=definite,indirect "$1") >"$log" 2>&1 || rc=$?
   case $rc in
     0) echo "valgrind: $name is clean ($((SECONDS - start)) s)" ;;
