@@ -18,7 +18,7 @@ make -s -C "$build" check TESTS= >/dev/null || exit 1
 one() { # TEST
   local name=${1##*/} log rc=0 start=$SECONDS
   log=$(mktemp)
-  (cd "$build" && timeout 600 valgrind -q --fair-sched=try --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
+  (cd "$build" && timeout "$limit" valgrind -q --fair-sched=try --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
     --errors-for-leak-kinds=definite,indirect "$1") >"$log" 2>&1 || rc=$?
   case $rc in
     0) echo "valgrind: $name is clean ($((SECONDS - start)) s)" ;;
@@ -29,7 +29,8 @@ one() { # TEST
   [[ $rc == 0 || $rc == 77 ]]
 }
 export -f one
-export build
+export build limit=600
+[[ $CSA_VALGRIND != all ]] || limit=7200
 
 tests=()
 for test in "$build"/tests/unit/test_* "$build"/tests/contract/test_*; do
