@@ -40,7 +40,7 @@ struct loop {
 	bool		 watching;	/* somebody may still be sending */
 	int64_t		 watch, until;	/* csa_now_ms() */
 	int		 terms;
-	bool		 sweeping;	/* the socket may end with us */
+	int64_t		 sweep;		/* till then; the socket may end with us */
 	uint64_t	 refused;	/* since it was last logged */
 	int64_t		 refused_at;
 	struct pollfd	 set[LINGER + CSA_LINGER_MAX];
@@ -257,12 +257,14 @@ check_end(struct loop *l)
 		/*
 		 * Without a master the socket may be ours alone (mod_fcgid,
 		 * bin-path): what was connected meanwhile would be lost with
-		 * us.
+		 * us.  Where they do not stop coming, what was begun needs the
+		 * other half of the time to end.
 		 */
-		l->sweeping = l->a->notify == -1;
+		if (l->a->notify == -1)
+			l->sweep = csa_now_ms() + l->a->drain_ms / 2;
 		stop_accepting(l, "max_requests served");
 	}
-	while (l->sweeping && l->state == DRAINING && accept_one(l))
+	while (l->state == DRAINING && csa_now_ms() < l->sweep && accept_one(l))
 		;
 	if (csa_crew_busy(l->a->crew) == 0 &&
 	    csa_linger_due(l->linger) == INT64_MAX)
