@@ -19,6 +19,8 @@ void	csa_sha256(const void *data, size_t n, struct csa_digest *);
 
 /* out takes 2 * n + 1 bytes, lower case, NUL-terminated. */
 void	csa_hex(const uint8_t *b, size_t n, char *out);
+/* 0 to 15 of a hex digit of either case; -1: it is none. */
+int	csa_hex_digit(char);
 /* 2 * n hex digits of either case into n bytes; -1 if s is anything else. */
 int	csa_unhex(const char *s, uint8_t *b, size_t n);
 

@@ -22,8 +22,8 @@ csa_hex(const uint8_t *b, size_t n, char *out)
 	*out = '\0';
 }
 
-static int
-nibble(char c)
+int
+csa_hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -41,7 +41,8 @@ csa_unhex(const char *s, uint8_t *b, size_t n)
 
 	for (size_t i = 0; i < n; i++, s += 2) {
 		/* The order matters: s may end after its first digit. */
-		if ((hi = nibble(s[0])) == -1 || (lo = nibble(s[1])) == -1)
+		if ((hi = csa_hex_digit(s[0])) == -1 ||
+		    (lo = csa_hex_digit(s[1])) == -1)
 			return -1;
 		b[i] = (uint8_t)(hi << 4 | lo);
 	}

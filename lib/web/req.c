@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "lib/base/arena.h"
+#include "lib/text/digest.h"
 #include "lib/text/utf8.h"
 #include "lib/web/req.h"
 
@@ -34,18 +35,6 @@ origin_form(const char *s)
 	return *s == '/' ? s : NULL;
 }
 
-static int
-hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /*
  * Decode n bytes of s into out, which has room for them.  Returns the length,
  * -1 for a byte that has no place in a path: what a server may have read as a
@@ -61,8 +50,8 @@ decode(const char *s, size_t n, char *out)
 	for (i = 0; i < n; i++) {
 		c = s[i];
 		if (c == '%') {
-			if (n - i < 3 || (hi = hex(s[i + 1])) == -1 ||
-			    (lo = hex(s[i + 2])) == -1)
+			if (n - i < 3 || (hi = csa_hex_digit(s[i + 1])) == -1 ||
+			    (lo = csa_hex_digit(s[i + 2])) == -1)
 				return -1;
 			c = (char)(hi << 4 | lo);
 			if (c == '/')
