@@ -155,9 +155,10 @@ meet(struct csa_lease *l, struct csa_ctx *mine)
 	return 1;
 }
 
-/* 1: it is ours; 0: there is none; -1: somebody else's, or not known. */
-static int
-is_ours(struct csa_lease *l, struct csa_ctx *mine)
+enum owner { NOBODY, WE, ANOTHER, UNKNOWN };
+
+static enum owner
+whose(struct csa_lease *l, struct csa_ctx *mine)
 {
 	struct csa_cached	 c;
 	struct csa_note		 note;
@@ -166,13 +167,9 @@ is_ours(struct csa_lease *l, struct csa_ctx *mine)
 	csa_arena_reset(l->scratch);
 	rc = csa_cache_look(l->cache, mine, &l->key, &c);
 	if (rc != 1)
-		return rc;
-	if (csa_note_read(&c, &note) &&
-	    memcmp(note.name, l->name, sizeof(l->name)) == 0)
-		return 1;
-	/* We were thought to be lost.  Who leads now is not to be disturbed. */
-	l->ours = false;
-	return -1;
+		return rc == 0 ? NOBODY : UNKNOWN;
+	return csa_note_read(&c, &note) &&
+	    memcmp(note.name, l->name, sizeof(l->name)) == 0 ? WE : ANOTHER;
 }
 
 /*
@@ -183,22 +180,19 @@ is_ours(struct csa_lease *l, struct csa_ctx *mine)
 static int
 doubt(struct csa_lease *l, struct csa_ctx *mine, int64_t began)
 {
-	int	 rc;
+	enum owner	 owner;
 
 	l->doubt = true;
 	/* Who is silent now would be silent again. */
 	if (csa_now_ns() - began > l->cache->most_ns / 2)
 		return -1;
-	l->ours = true;
-	if ((rc = is_ours(l, mine)) == 1) {
-		l->doubt = false;
+	owner = whose(l, mine);
+	if (owner != WE && owner != ANOTHER)
+		return -1;
+	l->doubt = false;
+	if (owner == WE)
 		l->written = began;
-	} else if (rc == -1 && !l->ours) {
-		l->doubt = false;
-		return 1;
-	}
-	l->ours = false;
-	return rc == 1 ? 0 : -1;
+	return owner == WE ? 0 : 1;
 }
 
 /*
@@ -276,11 +270,13 @@ csa_lease_renew(struct csa_lease *l, struct csa_ctx *ctx, const void *told,
 {
 	struct csa_ctx	 mine = csa_lease_unbound(l, ctx);
 	int64_t		 began = csa_now_ns();
-	int		 rc;
+	enum owner	 owner = whose(l, &mine);
+	int		 rc = -1;
 
-	if ((rc = is_ours(l, &mine)) != -1)
-		rc = write_lease(l, &mine, rc == 0, told, n);
-	if (rc == 1)
+	if (owner == WE || owner == NOBODY)
+		rc = write_lease(l, &mine, owner == NOBODY, told, n);
+	/* We were thought to be lost.  Who leads now is not to be disturbed. */
+	if (owner == ANOTHER || rc == 1)
 		l->ours = false;
 	if (rc == 0)
 		return csa_now_ns() - began;
@@ -337,11 +333,11 @@ give_up(struct csa_lease *l, struct csa_ctx *mine)
 static bool
 still_ours(struct csa_lease *l, struct csa_ctx *mine)
 {
-	int	 rc = is_ours(l, mine);
+	enum owner	 owner = whose(l, mine);
 
-	if (rc == -1 && l->ours)
+	if (owner == UNKNOWN)
 		return csa_now_ns() - l->written < CSA_LEASE_S * 1000000000LL;
-	return rc == 1;
+	return owner == WE;
 }
 
 /*
@@ -355,13 +351,14 @@ end_doubt(struct csa_lease *l, struct csa_ctx *ctx)
 {
 	struct csa_ctx	 mine = csa_lease_unbound(l, ctx);
 	struct allowance a;
+	enum owner	 owner;
 
 	mine.spent = ctx->spent;
+	owner = whose(l, &mine);
 	l->doubt = false;
-	l->ours = true;
-	if (is_ours(l, &mine) == 1 || !l->ours)
+	l->ours = owner == WE;
+	if (owner == WE || owner == ANOTHER)
 		return;
-	l->ours = false;
 	allow(&a, &mine, ctx, l->cache->most_ns + l->cache->most_ns / 10);
 	(void)csa_cache_drop(l->cache, &mine, &l->key);
 	settle(&a, ctx);
