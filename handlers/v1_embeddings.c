@@ -61,7 +61,8 @@ check_model(const struct csa_node *body, const struct csa_app *app,
 
 static int
 add_text(const struct csa_node *o, const char *at,
-    const struct csa_config *config, struct csa_arena *arena, struct embed_request *r, struct csa_err *err)
+    const struct csa_config *config, struct csa_arena *arena,
+    struct embed_request *r, struct csa_err *err)
 {
 	struct csa_text	*t = &r->texts[r->n];
 

@@ -233,7 +233,8 @@ take_messages(const struct given *m, size_t n, const struct csa_config *config,
 
 int
 csa_v1_messages_parse(const struct csa_node *body,
-    const struct csa_config *config, struct csa_arena *arena, struct csa_chat_request *r, struct csa_err *err)
+    const struct csa_config *config, struct csa_arena *arena,
+    struct csa_chat_request *r, struct csa_err *err)
 {
 	const struct csa_node	*list, *o;
 	struct given		*m;

@@ -155,10 +155,7 @@ members_of(struct csa_arena *arena, const struct csa_node *o)
 
 	if (o == NULL)
 		return m;
-	for (const struct csa_node *v = o->first; v != NULL; v = v->next)
-		m.n++;
-	m.v = csa_arena_array(arena, m.n, const struct csa_node *);
-	m.n = 0;
+	m.v = csa_arena_array(arena, o->n, const struct csa_node *);
 	for (const struct csa_node *v = o->first; v != NULL; v = v->next)
 		m.v[m.n++] = v;
 	if (m.n > 1)
