@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -239,6 +240,21 @@ class Client:
             body["config_params"] = params
         body.update(kw.pop("more", {}))
         return self.post("/chat", body, **kw)
+
+
+def counter(client, name, **labels):
+    """The sum of a metric's series that have these labels."""
+    total = 0.0
+    for line in client.get("/metrics").body.decode().splitlines():
+        m = re.match(r"(\w+)(?:\{(.*)\})? (\S+)$", line)
+        if m and m[1] == name and all(f'{k}="{v}"' in (m[2] or "") for k, v in labels.items()):
+            total += float(m[3])
+    return total
+
+
+def unanswered(client):
+    """What memcached did not say about flights in its time, so far."""
+    return sum(counter(client, "chatsphere_cache_requests_total", cache="flight", result=r) for r in ("error", "skipped"))
 
 
 class Server:

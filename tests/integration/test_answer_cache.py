@@ -3,7 +3,6 @@ import collections
 import concurrent.futures
 import contextlib
 import os
-import re
 import signal
 import socket
 import threading
@@ -13,7 +12,7 @@ import pytest
 
 import sse
 from conftest import Cloud
-from harness import SERVERS, SLOW, Memcached, temporary, wait_until
+from harness import SERVERS, SLOW, Memcached, counter, temporary, unanswered, wait_until
 
 BOT = "stars"
 DOCS = ["The observatory opens its dome on clear nights from March to October.",
@@ -81,15 +80,6 @@ def ask(client, question=QUESTION, params=EXACT, bot=BOT, **kw):
     assert r.status == 200, r
     assert r.header("X-Cache") == r.json["metadata"]["cache"]
     return r.json
-
-
-def counter(client, name, **labels):
-    total = 0.0
-    for line in client.get("/metrics").body.decode().splitlines():
-        m = re.match(r"(\w+)(?:\{(.*)\})? (\S+)$", line)
-        if m and m[1] == name and all(f'{k}="{v}"' in (m[2] or "") for k, v in labels.items()):
-            total += float(m[3])
-    return total
 
 
 def same_but_for_cost(a, b):
@@ -267,11 +257,6 @@ def test_fifty_at_once_are_one_call(eight, emulator, params):
     assert kinds == {"miss": 1, "answer": 49}, kinds
     paid = [r.json["metadata"] for r in answers if r.json["metadata"]["tokens_used"]["total"] > 0]
     assert len(paid) == 1 and paid[0]["cache"] == "miss"
-
-
-def unanswered(client):
-    """What memcached did not say about flights in its time, so far."""
-    return sum(counter(client, "chatsphere_cache_requests_total", cache="flight", result=r) for r in ("error", "skipped"))
 
 
 def test_fifty_at_once_at_the_default_limits(emulator):

@@ -5,7 +5,6 @@ without any. What the second answers is what the first must answer, whatever its
 """
 import concurrent.futures
 import contextlib
-import re
 import socket
 import statistics
 import threading
@@ -15,7 +14,7 @@ import pytest
 
 from conftest import Cloud
 from faultproxy import FaultProxy
-from harness import SLOW, Memcached, temporary, wait_until
+from harness import SLOW, Memcached, counter, temporary, unanswered, wait_until
 
 BOT = "almanac"
 PLACES = ["Aldgate", "Bermondsey", "Camden", "Deptford", "Ealing", "Finchley", "Greenwich", "Hackney", "Islington",
@@ -97,21 +96,11 @@ def calm(emulator):
     emulator.clear()
 
 
-def counter(cloud, name, **labels):
-    """The sum of a metric's series that have these labels."""
-    total = 0.0
-    for line in cloud.client.get("/metrics").body.decode().splitlines():
-        m = re.match(r"(\w+)(?:\{(.*)\})? (\S+)$", line)
-        if m and m[1] == name and all(f'{k}="{v}"' in (m[2] or "") for k, v in labels.items()):
-            total += float(m[3])
-    return total
-
-
 def test_the_caches_answer(pair):
     pair.proxy.mode = "ok"
     # Where the machine is so busy that memcached takes its 50 ms, something is not kept the first time.
     assert wait_until(lambda: [pair.how(q) for q in QUESTIONS] == ["answer"] * len(QUESTIONS), 5 * SLOW, 0.1)
-    hits = counter(pair.cached, "chatsphere_cache_requests_total", cache="answer", result="hit")
+    hits = counter(pair.cached.client, "chatsphere_cache_requests_total", cache="answer", result="hit")
     assert hits >= len(QUESTIONS)
 
 
@@ -158,20 +147,20 @@ def test_the_breaker_stops_paying(pair):
     pair.proxy.mode = "hang"
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         list(pool.map(pair.ask, QUESTIONS * 2))
-    errors = counter(pair.cached, "chatsphere_cache_requests_total", result="error")
+    errors = counter(pair.cached.client, "chatsphere_cache_requests_total", result="error")
     start = time.monotonic()
     after = statistics.median([pair.ask(q) for q in QUESTIONS])
     assert after < before + 0.04 * SLOW, (before, after)
-    assert counter(pair.cached, "chatsphere_cache_breaker_open") >= 1 or time.monotonic() - start > 4
+    assert counter(pair.cached.client, "chatsphere_cache_breaker_open") >= 1 or time.monotonic() - start > 4
     # Refused without asking: none of these waited.
-    assert counter(pair.cached, "chatsphere_cache_requests_total", result="error") > errors
+    assert counter(pair.cached.client, "chatsphere_cache_requests_total", result="error") > errors
     pair.well()
 
     def closed():
         """A breaker closes when it is asked; so that each worker is, many ask at once."""
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             list(pool.map(pair.ask, QUESTIONS * 2))
-        return counter(pair.cached, "chatsphere_cache_breaker_open") == 0
+        return counter(pair.cached.client, "chatsphere_cache_breaker_open") == 0
     assert wait_until(closed, 20 * SLOW, 0.3)
 
 
@@ -212,9 +201,6 @@ def test_flushed_under_load(pair, emulator):
     def calls():
         return emulator.stats()["ops"]["gemini.generate"]["requests"]
 
-    def unanswered():
-        return sum(counter(pair.cached, "chatsphere_cache_requests_total", cache="flight", result=r)
-                   for r in ("error", "skipped"))
     for attempt in range(3):
         pair.well()
         emulator.fault("gemini.generate", count=-1, delay_ms=300)
@@ -222,13 +208,13 @@ def test_flushed_under_load(pair, emulator):
             s.connect(pair.memcached.socket)
             s.sendall(b"flush_all\r\n")
             assert s.recv(64).startswith(b"OK")
-        before, silent = calls(), unanswered()
+        before, silent = calls(), unanswered(pair.cached.client)
         with concurrent.futures.ThreadPoolExecutor(50) as pool:
             list(pool.map(pair.ask, [QUESTIONS[5]] * 50))
         emulator.clear()
         # Not even on a machine so busy that memcached takes its 50 ms is it one each.
         assert calls() - before < 25
-        if unanswered() == silent:
+        if unanswered(pair.cached.client) == silent:
             assert calls() - before <= 2
             return
 
@@ -252,7 +238,7 @@ def test_a_claim_that_got_no_answer(emulator, how):
                 assert r.status == 200 and r.json["metadata"]["cache"] != "answer", r
                 assert time.monotonic() - start < BUDGET + SLACK
             # Not refused, for then nothing would have been claimed.
-            assert counter(cloud, "chatsphere_cache_breaker_open") == 0
+            assert counter(cloud.client, "chatsphere_cache_breaker_open") == 0
 
 
 def test_hardly_any_memory(emulator):
