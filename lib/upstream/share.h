@@ -32,7 +32,8 @@
 struct csa_window { _Atomic uint64_t part[CSA_WINDOW_PARTS + 1]; };
 struct csa_share_of { unsigned n, of; };
 
-/* Of this part and the ten before it: at least the last 10 s. */
+/* Of this part, the ten before it, and the next, which others may have reached:
+ * at least the last 10 s. */
 struct csa_share_of csa_window_sum(const struct csa_window *, int64_t now);
 /* Add; either may be negative to take back what was added this moment. */
 void	csa_window_add(struct csa_window *, int64_t now, int n, int of);

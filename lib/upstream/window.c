@@ -40,8 +40,11 @@ csa_window_sum(const struct csa_window *w, int64_t now)
 
 	for (size_t i = 0; i <= CSA_WINDOW_PARTS; i++) {
 		v = w->part[i];
-		/* Ahead of now, which wraps to far behind, is of no use. */
-		if (((t - (v >> 2 * BITS)) & TIME_MASK) > CSA_WINDOW_PARTS)
+		/* The next one counts: who looked at the clock just before it
+		 * must see what another did just after.  What is further
+		 * ahead wraps to far behind. */
+		if (((t + 1 - (v >> 2 * BITS)) & TIME_MASK) >
+		    CSA_WINDOW_PARTS + 1)
 			continue;
 		sum.n += (unsigned)(v >> BITS & MASK);
 		sum.of += (unsigned)(v & MASK);

@@ -72,6 +72,19 @@ START_TEST(window_limits)
 }
 END_TEST
 
+/* Others' clocks go on while one's own time is on its way here. */
+START_TEST(window_just_begun)
+{
+	struct csa_window	 w = { { 0 } };
+
+	csa_window_add(&w, NOW, 0, 10);
+	ck_assert(csa_window_take(&w, NOW + 1000, 10, 0));
+	ck_assert(!csa_window_take(&w, NOW + 999, 10, 0));
+	ck_assert_uint_eq(csa_window_sum(&w, NOW).n, 1);
+	ck_assert_uint_eq(csa_window_sum(&w, NOW - 1).n, 0);
+}
+END_TEST
+
 static struct csa_window	 crowded;
 static atomic_int		 taken;
 
@@ -311,6 +324,7 @@ share_case(void)
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, window_slides);
 	tcase_add_test(tc, window_limits);
+	tcase_add_test(tc, window_just_begun);
 	tcase_add_test(tc, window_in_a_crowd);
 	tcase_add_test(tc, latency);
 	tcase_add_test(tc, breaker_opens);
