@@ -7,9 +7,6 @@
 #include "lib/text/fields.h"
 #include "lib/text/json_check.h"
 
-/* Doubles count in ones up to here; beyond, an integer may be another one. */
-#define EXACT		9007199254740992.0	/* 2^53 */
-
 /* Line and column, both from 1; a column is a character. */
 static void
 place(const char *s, size_t where, size_t *line, size_t *column)
