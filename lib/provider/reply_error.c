@@ -166,6 +166,11 @@ code_of_word(const char *s)
 	return CSA_OK;
 }
 
+/*
+ * What a body says need not be an HTTP status: gRPC's 14 and a 200 within an
+ * error tell nothing, and the words are asked next.  Of a reply's own status
+ * csa_http_code makes an error, whatever it is.
+ */
 static enum csa_errcode
 code_of_status(int64_t status)
 {
