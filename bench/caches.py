@@ -76,12 +76,15 @@ class Site:
         return collections.Counter({op: s["requests"] for op, s in self.emulator.stats()["ops"].items()})
 
     def hits(self):
-        """{(cache, result): count} of /metrics."""
+        """{(cache, result): count} of /metrics; and what was paid, as ("tokens", kind) and ("usd", model)."""
         out = collections.Counter()
         for line in self.front.client.get("/metrics").body.decode().splitlines():
-            m = re.match(r'chatsphere_cache_requests_total\{cache="(\w+)",result="(\w+)"\} (\d+)', line)
-            if m:
+            if m := re.match(r'chatsphere_cache_requests_total\{cache="(\w+)",result="(\w+)"\} (\d+)', line):
                 out[m[1], m[2]] += int(m[3])
+            elif m := re.match(r'chatsphere_tokens_total\{model="[^"]*",kind="(\w+)"\} (\d+)', line):
+                out["tokens", m[1]] += int(m[2])
+            elif m := re.match(r'chatsphere_cost_usd_total\{model="([^"]*)"\} (\S+)', line):
+                out["usd", m[1]] += float(m[2])
         return out
 
     def pids(self):
@@ -160,11 +163,12 @@ def zipf(name, chats, clients):
             calls, hits = site.calls(), site.hits()
             got = ask_all(site.front.port, mix, clients)
             calls, hits = site.calls() - calls, site.hits() - hits
+        paid = {what: sum(v for (kind, _), v in hits.items() if kind == what) for what in ("tokens", "usd")}
         times = sorted(t * 1000 for t, _ in got)
         k = 1000 / chats
         embeds = sum(v for op, v in calls.items() if op.startswith("gemini.") and "embed" in op)
         print(f"{title:<16} {embeds * k:>8.0f} {calls['gemini.generate'] * k:>8.0f} "
-              f"{sum(m['tokens_used']['total'] for _, m in got) * k:>9.0f} {sum(m['cost_usd'] for _, m in got) * k:>8.3f} "
+              f"{paid['tokens'] * k:>9.0f} {paid['usd'] * k:>8.4f} "
               f"{times[len(times) // 2]:>8.1f} {times[int(len(times) * .99)]:>8.1f} "
               f"{rate(hits, 'embedding'):>9} {rate(hits, 'retrieval'):>9} {rate(hits, 'answer'):>8}", flush=True)
     return []

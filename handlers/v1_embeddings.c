@@ -12,9 +12,9 @@
 #include "lib/base/arena.h"
 #include "lib/config/config.h"
 #include "lib/provider/provider.h"
-#include "lib/rag/rag.h"
 #include "lib/text/base64.h"
 #include "lib/text/fields.h"
+#include "lib/text/utf8.h"
 #include "lib/web/req.h"
 #include "lib/web/resp.h"
 

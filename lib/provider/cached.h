@@ -78,6 +78,7 @@ struct csa_embed_item {
 
 struct csa_embed_batch {
 	struct csa_ctx		*ctx;
+	const struct csa_embedder *embedder;	/* whose vectors they are */
 	enum csa_embed_kind	 kind;
 	uint32_t		 ttl;		/* 0: nothing is kept */
 	size_t			 dim;		/* 0: as they come */
@@ -99,7 +100,8 @@ void	csa_embed_look_up(struct csa_embed_batch *, struct csa_cache *);
 int	csa_embed_use(const struct csa_embed_batch *, struct csa_embed_item *,
 	    const struct csa_cached *);
 /* Count what its text would have cost. */
-void	csa_embed_saved(const struct csa_embed_item *);
+void	csa_embed_saved(const struct csa_embed_batch *,
+	    const struct csa_embed_item *);
 /* Are all that there are of one dimension? */
 bool	csa_embed_agree(const struct csa_embed_batch *);
 /* What was kept does not fit: take it for missing. */

@@ -5,6 +5,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
 #include "lib/provider/cached.h"
+#include "lib/text/utf8.h"
 
 /* ---- one of each ---- */
 
@@ -85,10 +86,14 @@ csa_embed_use(const struct csa_embed_batch *b, struct csa_embed_item *item,
 }
 
 void
-csa_embed_saved(const struct csa_embed_item *item)
+csa_embed_saved(const struct csa_embed_batch *b,
+    const struct csa_embed_item *item)
 {
-	csa_cache_saved(CSA_CACHE_EMBEDDING, 0,
-	    (long)((item->text->n + 3) / 4));
+	long	 tokens = (long)csa_tokens_estimate(item->text->s,
+		    item->text->n);
+
+	csa_cache_saved(CSA_CACHE_EMBEDDING,
+	    csa_embed_price(b->embedder, b->kind, tokens), tokens);
 }
 
 void
@@ -108,7 +113,7 @@ csa_embed_look_up(struct csa_embed_batch *b, struct csa_cache *cache)
 		csa_embed_forget(b);
 	for (size_t i = 0; i < b->nitems; i++)
 		if (b->items[i].vec.dim != 0)
-			csa_embed_saved(&b->items[i]);
+			csa_embed_saved(b, &b->items[i]);
 }
 
 /* ---- what is new ---- */

@@ -3,9 +3,12 @@
 #include <stdlib.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/config/config.h"
+#include "lib/provider/prices.h"
 #include "lib/provider/provider_internal.h"
+#include "lib/text/utf8.h"
 
 /* Calls of one job in flight at the same time; more would only queue. */
 #define WINDOW		16
@@ -86,19 +89,34 @@ start(struct csa_embedder *embedder, struct csa_ctx *ctx,
 	return job;
 }
 
+/* The upstream has worked, whatever its vectors are worth. */
+static void
+settle(const struct csa_embed_job *job, const struct batch *b, long said)
+{
+	struct csa_chat_res	 res = { .model = job->e->billed[job->kind] };
+	long			 tokens = said;
+
+	for (size_t i = b->first; said == 0 && i < b->first + b->n; i++)
+		tokens += (long)csa_tokens_estimate(job->texts[i].s,
+		    job->texts[i].n);
+	res.prompt_tokens = res.total_tokens = tokens;
+	csa_prices_settle(job->e->prices, &res);
+}
+
 static int
 finish_batch(struct csa_embed_job *job, struct batch *b,
     struct csa_vec *vecs, struct csa_err *err)
 {
 	const struct csa_remote	*r = &job->e->remote;
+	long			 tokens;
 	struct csa_embed_want	 want = {
 		.arena = job->ctx->arena, .n = b->n,
-		.dim = (size_t)job->e->dimensions,
+		.dim = (size_t)job->e->dimensions, .tokens = &tokens,
 	};
 	const char		*why;
 	char			*s;
 	size_t			 len;
-	int			 status;
+	int			 status, rc;
 
 	if (b->call == NULL)
 		return csa_fail(err, CSA_ERR_TOO_LARGE, CSA_SRC_CLIENT,
@@ -109,7 +127,9 @@ finish_batch(struct csa_embed_job *job, struct batch *b,
 	if (status < 200 || status > 299)
 		return csa_remote_status_error(r, b->call, err);
 	s = csa_up_body(b->call, &len);
-	if (job->e->driver->reply(&want, s, len, vecs, &why) == -1) {
+	rc = job->e->driver->reply(&want, s, len, vecs, &why);
+	settle(job, b, tokens);
+	if (rc == -1) {
 		csa_fail(err, CSA_ERR_PROVIDER_ERROR, r->source, NULL);
 		return csa_fail_detail(err, "%s: embeddings: %s",
 		    csa_source_name(r->source), why);
@@ -170,12 +190,42 @@ probe(struct csa_embedder *embedder, long ms)
 	return csa_http_probe(e->remote.base, ms);
 }
 
+static double
+price(const struct csa_embedder *embedder, enum csa_embed_kind kind,
+    long tokens)
+{
+	const struct csa_remote_embedder	*e;
+	struct csa_chat_res			 res = { .model = NULL };
+	double					 usd;
+
+	e = (const struct csa_remote_embedder *)embedder;
+	res.model = e->billed[kind];
+	res.prompt_tokens = tokens;
+	(void)csa_price(e->prices, csa_wall_ms(), &res, &usd);
+	return usd;
+}
+
+int
+csa_remote_embedder_init(struct csa_remote_embedder *e, const char *provider,
+    const char *name, struct csa_err *err)
+{
+	if ((e->prices = csa_prices_new(e->config->prices, err)) == NULL)
+		return -1;
+	e->billed[CSA_EMBED_QUERY] = e->billed[CSA_EMBED_PASSAGE] = name;
+	e->space = csa_space_name(name, e->dimensions);
+	e->embedder.ops = &csa_remote_embedder_ops;
+	e->embedder.name = provider;
+	e->embedder.model = e->space;
+	return 0;
+}
+
 void
 csa_remote_embedder_free(struct csa_remote_embedder *e)
 {
 	if (e == NULL)
 		return;
 	csa_remote_fini(&e->remote);
+	csa_prices_free(e->prices);
 	free(e->model_id);
 	free(e->space);
 	free(e->url_one);
@@ -196,5 +246,6 @@ const struct csa_embedder_ops csa_remote_embedder_ops = {
 	.finish = finish,
 	.end = end,
 	.probe = probe,
+	.price = price,
 	.close = close_embedder,
 };

@@ -186,6 +186,24 @@ same_dimensions(struct cut *c, const struct csa_vec *vecs)
 	return 0;
 }
 
+/* What was billed; the name depends on whose reply it is. */
+static long
+tokens(const struct csa_node *usage, const char *name)
+{
+	int64_t	 n = csa_node_int(csa_node_get(usage, name), 0);
+
+	return n > 0 && n <= INT32_MAX ? (long)n : 0;
+}
+
+static long
+tokens_of(const struct csa_node *o)
+{
+	long	 n = tokens(csa_node_get(o, "usageMetadata"),
+		    "promptTokenCount");
+
+	return n > 0 ? n : tokens(csa_node_get(o, "usage"), "prompt_tokens");
+}
+
 typedef int walk_fn(struct cut *, const struct csa_node *, struct csa_vec *);
 
 static int
@@ -199,6 +217,8 @@ read_reply(const struct csa_embed_want *want, const char *name,
 	int			 rc = -1;
 
 	CSA_MUST(want->n > 0 && want->dim <= CSA_MAX_DIMENSIONS);
+	if (want->tokens != NULL)
+		*want->tokens = 0;
 	if (len == 0) {
 		*why = "the reply is empty";
 		return -1;
@@ -212,6 +232,8 @@ read_reply(const struct csa_embed_want *want, const char *name,
 		no(&c, "the reply is no JSON");
 	else if (walk(&c, o, vecs) == 0)
 		rc = same_dimensions(&c, vecs);
+	if (o != NULL && want->tokens != NULL)
+		*want->tokens = tokens_of(o);
 out:
 	csa_arena_free(arena);
 	csa_buf_fini(&c.rest);

@@ -1,5 +1,5 @@
 /*
- * prices: what a chat call came to.
+ * prices: what a call of a model came to.
  *
  * prices.def has what vendors publish, phased by date; the setting `prices`
  * adds models or replaces what is said of them:
@@ -15,8 +15,8 @@
  * ("gemini-3.8-flash-001"), but not for another model of the family
  * ("gemini-3.5-flash" says nothing of "gemini-3.5-flash-lite").
  *
- * Embeddings are not priced: Gemini's batch replies do not say how many tokens
- * they took.
+ * An embedding call is a call without output.  Where its reply does not say how
+ * many tokens it took, as Gemini's older models don't, they are estimated.
  */
 
 #ifndef CSA_PROVIDER_PRICES_H

@@ -54,6 +54,9 @@ struct csa_embedder_ops {
 		    struct csa_err *) CSA_MUSTCHECK;
 	void	(*end)(struct csa_embed_job *);		/* NULL is fine */
 	int	(*probe)(struct csa_embedder *, long ms);
+	/* See csa_embed_price; NULL: it costs nothing. */
+	double	(*price)(const struct csa_embedder *, enum csa_embed_kind,
+		    long tokens);
 	void	(*close)(struct csa_embedder *);
 };
 
@@ -62,6 +65,10 @@ struct csa_embedder *csa_embedder_gemini_open(const struct csa_config *,
 struct csa_embedder *csa_embedder_openai_open(const struct csa_config *,
 		    struct csa_http *, struct csa_err *);
 struct csa_embedder *csa_embedder_fail_open(void);
+
+/* What so many tokens cost now, in US dollars; 0 where nobody says. */
+double	csa_embed_price(const struct csa_embedder *, enum csa_embed_kind,
+	    long tokens);
 
 /* ---- chat ---- */
 

@@ -129,7 +129,7 @@ look_again(struct csa_embed_job *job)
 	    csa_cache_get(job->e->cache, job->b.ctx, job->b.keys, &c) == 0 ||
 	    csa_embed_use(&job->b, job->b.items, &c) == 0)
 		return;
-	csa_embed_saved(job->b.items);
+	csa_embed_saved(&job->b, job->b.items);
 	land(job, NULL);
 }
 
@@ -160,7 +160,7 @@ follow(struct csa_embed_job *job, struct csa_err *err)
 		if (csa_embed_unpack_failure(c.data, c.len, err) == 1)
 			return -1;
 		if (csa_embed_use(&job->b, job->b.items, &c) == 1)
-			csa_embed_saved(job->b.items);
+			csa_embed_saved(&job->b, job->b.items);
 	} else if (rc == 0)
 		look_again(job);
 	else
@@ -180,8 +180,8 @@ start(struct csa_embedder *embedder, struct csa_ctx *ctx,
 				    sizeof(*job));
 
 	job->e = e;
-	job->b = (struct csa_embed_batch){ .ctx = ctx, .kind = kind, .n = n,
-	    .ttl = e->ttl, .dim = e->dim };
+	job->b = (struct csa_embed_batch){ .ctx = ctx, .embedder = e->inner,
+	    .kind = kind, .n = n, .ttl = e->ttl, .dim = e->dim };
 	if (e->ttl == 0 && n != 1) {
 		job->plain = true;
 		job->inner[job->rounds++] = e->inner->ops->start(e->inner, ctx,
@@ -257,6 +257,14 @@ probe(struct csa_embedder *embedder, long ms)
 	return inner->ops->probe(inner, ms);
 }
 
+static double
+price(const struct csa_embedder *embedder, enum csa_embed_kind kind,
+    long tokens)
+{
+	return csa_embed_price(((const struct cached_embedder *)embedder)->inner,
+	    kind, tokens);
+}
+
 static void
 close_embedder(struct csa_embedder *embedder)
 {
@@ -271,6 +279,7 @@ static const struct csa_embedder_ops	 cached_ops = {
 	.finish = finish,
 	.end = end,
 	.probe = probe,
+	.price = price,
 	.close = close_embedder,
 };
 

@@ -108,14 +108,14 @@ csa_embedder_gemini_open(const struct csa_config *config,
 		return NULL;
 	}
 	name = strrchr(e->model_id, '/') + 1;
+	if (csa_remote_embedder_init(e, "gemini", name, err) == -1) {
+		csa_remote_embedder_free(e);
+		return NULL;
+	}
 	e->tasks_in_text = strncmp(name, "gemini-embedding-2", 18) == 0;
 	e->url_one = csa_gemini_url(&e->remote, config, e->model_id,
 	    "embedContent");
 	e->url_many = csa_gemini_url(&e->remote, config, e->model_id,
 	    "batchEmbedContents");
-	e->space = csa_space_name(name, e->dimensions);
-	e->embedder.ops = &csa_remote_embedder_ops;
-	e->embedder.name = "gemini";
-	e->embedder.model = e->space;
 	return &e->embedder;
 }

@@ -67,6 +67,9 @@ struct csa_remote_embedder {
 	const struct csa_config	*config;	/* borrowed */
 	char			*model_id;	/* as requests name it */
 	char			*space;		/* embedder.model */
+	const char		*billed[2];	/* by kind: the model's bare
+						 * name; borrowed */
+	struct csa_prices	*prices;
 	long			 dimensions;	/* 0: the model's own */
 	size_t			 batch;
 	char			*url_one;	/* NULL: as url_many */
@@ -86,6 +89,14 @@ struct csa_embed_driver {
 };
 
 extern const struct csa_embedder_ops csa_remote_embedder_ops;
+
+/*
+ * What all drivers have: ops, the model's names, and what it costs.  model_id and
+ * dimensions are set; name is the model without its path.  -1 with err where the
+ * setting `prices` is wrong.
+ */
+int	csa_remote_embedder_init(struct csa_remote_embedder *,
+	    const char *provider, const char *name, struct csa_err *err);
 
 /* Frees what is set in e, and e.  For a failed open, and for close. */
 void	csa_remote_embedder_free(struct csa_remote_embedder *e);

@@ -120,20 +120,19 @@ csa_embedder_openai_open(const struct csa_config *config,
 	e->config = config;
 	e->dimensions = config->embedding_dimensions;
 	e->batch = (size_t)config->embedding_batch;
+	e->model_id = csa_strdup(name);
 	if (csa_remote_init(&e->remote, config, http, CSA_SRC_OPENAI, base,
 	    "Authorization: Bearer ", config->openai_api_key, err) == -1 ||
 	    extra_members(e, CSA_EMBED_QUERY, "embedding_query_body",
 	    config->embedding_query_body, err) == -1 ||
 	    extra_members(e, CSA_EMBED_PASSAGE, "embedding_passage_body",
-	    config->embedding_passage_body, err) == -1) {
+	    config->embedding_passage_body, err) == -1 ||
+	    csa_remote_embedder_init(e, "openai", e->model_id, err) == -1) {
 		csa_remote_embedder_free(e);
 		return NULL;
 	}
-	e->model_id = csa_strdup(name);
+	if (config->embedding_query_model[0] != '\0')
+		e->billed[CSA_EMBED_QUERY] = config->embedding_query_model;
 	e->url_many = csa_openai_url(&e->remote, "/embeddings");
-	e->space = csa_space_name(name, e->dimensions);
-	e->embedder.ops = &csa_remote_embedder_ops;
-	e->embedder.name = "openai";
-	e->embedder.model = e->space;
 	return &e->embedder;
 }

@@ -25,6 +25,8 @@ struct csa_embed_want {
 	struct csa_arena *arena;	/* for floats that came as base64 */
 	size_t		 n;		/* vectors */
 	size_t		 dim;		/* numbers in each; 0: any, but one */
+	long		*tokens;	/* NULL, or set to what it was billed
+					 * for; 0: the reply does not say */
 };
 
 /*

@@ -26,28 +26,6 @@ static const char no_passages[] =
     "No passage was found for this question. Unless it is small talk, say "
     "that you don't know.";
 
-size_t
-csa_tokens_estimate(const char *s, size_t n)
-{
-	const uint64_t	 ones = 0x0101010101010101u;
-	size_t		 high = 0, other = 0, i = 0;
-	uint64_t	 v, top;
-
-	/* Eight bytes at once: a bit of each, added up in the top byte. */
-	for (; n - i >= 8; i += 8) {
-		memcpy(&v, s + i, 8);
-		if ((top = v >> 7 & ones) == 0)
-			continue;
-		high += top * ones >> 56;
-		other += (top & v >> 6) * ones >> 56;
-	}
-	for (; i < n; i++) {
-		high += (unsigned char)s[i] >= 0x80;
-		other += (unsigned char)s[i] >= 0xc0;
-	}
-	return (n - high + 3) / 4 + other;
-}
-
 /*
  * Add text in which none of our own marks can be read: a '<' that begins one,
  * in any case, is set apart from its name by a space.

@@ -144,10 +144,6 @@ void	csa_prompt_build(struct csa_arena *, const char *system_prompt,
 	    const struct csa_passage *, size_t n, long context_tokens,
 	    const char *question, struct csa_prompt *);
 
-/* Tokens that a text comes to, estimated: bytes / 4 for ASCII, one for every
- * other character. */
-size_t	csa_tokens_estimate(const char *s, size_t n);
-
 /* ---- cite.c ---- */
 
 /* Set cited[i] where text cites [i + 1]; also [1, 2] and [1-3]. */

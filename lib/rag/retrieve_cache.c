@@ -213,6 +213,17 @@ read_found(const struct csa_rag *rag, struct csa_ctx *ctx,
 	return 1;
 }
 
+/* At least the question was not embedded again. */
+static void
+count_saved(const struct csa_embedder *e, const char *question)
+{
+	long	 tokens = (long)csa_tokens_estimate(question,
+		    strlen(question));
+
+	csa_cache_saved(CSA_CACHE_RETRIEVAL, csa_embed_price(e,
+	    CSA_EMBED_QUERY, tokens), tokens);
+}
+
 int
 csa_lookup_find(const struct csa_rag *rag, struct csa_ctx *ctx,
     const struct csa_scope *scope, const char *question, size_t k,
@@ -234,11 +245,8 @@ csa_lookup_find(const struct csa_rag *rag, struct csa_ctx *ctx,
 	csa_lookup_key(rag, scope, &g, question, k, &l->key);
 	if (csa_cache_get(rag->cache, ctx, &l->key, &got) == 1 &&
 	    read_found(rag, ctx, scope, &got, k, found) == 1) {
-		/* At least this was not embedded again. */
 		if (rag->embedder != NULL)
-			csa_cache_saved(CSA_CACHE_RETRIEVAL, 0,
-			    (long)csa_tokens_estimate(question,
-			    strlen(question)));
+			count_saved(rag->embedder, question);
 		return 1;
 	}
 	l->may_keep = csa_rag_may_keep(rag, &g);

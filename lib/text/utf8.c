@@ -154,3 +154,25 @@ csa_utf8_blank(const char *s, size_t n)
 {
 	return csa_utf8_skip(s, n) == n;
 }
+
+size_t
+csa_tokens_estimate(const char *s, size_t n)
+{
+	const uint64_t	 ones = 0x0101010101010101u;
+	size_t		 high = 0, other = 0, i = 0;
+	uint64_t	 v, top;
+
+	/* Eight bytes at once: a bit of each, added up in the top byte. */
+	for (; n - i >= 8; i += 8) {
+		memcpy(&v, s + i, 8);
+		if ((top = v >> 7 & ones) == 0)
+			continue;
+		high += top * ones >> 56;
+		other += (top & v >> 6) * ones >> 56;
+	}
+	for (; i < n; i++) {
+		high += (unsigned char)s[i] >= 0x80;
+		other += (unsigned char)s[i] >= 0xc0;
+	}
+	return (n - high + 3) / 4 + other;
+}

@@ -32,4 +32,8 @@ bool	csa_utf8_space(uint32_t cp);
 size_t	csa_utf8_skip(const char *s, size_t n);
 bool	csa_utf8_blank(const char *s, size_t n);
 
+/* Tokens that a text comes to, estimated: bytes / 4 for ASCII, one for every
+ * other character. */
+size_t	csa_tokens_estimate(const char *s, size_t n);
+
 #endif

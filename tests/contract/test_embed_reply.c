@@ -153,7 +153,7 @@ static const struct embed_case {
 START_TEST(reads_embeddings_or_refuses)
 {
 	const struct embed_case	*c = &embeds[_i];
-	struct csa_embed_want	 want = { arena, c->n, c->dim };
+	struct csa_embed_want	 want = { arena, c->n, c->dim, NULL };
 	struct csa_vec		 vecs[4];
 	size_t			 len = strlen(c->reply);
 	char			*s = exact(c->reply, len);
@@ -174,6 +174,44 @@ START_TEST(reads_embeddings_or_refuses)
 }
 END_TEST
 
+/* What was billed, of good replies and of bad ones. */
+static const struct {
+	embed_fn	*fn;
+	const char	*reply;
+	int		 rc;
+	long		 tokens;
+} bills[] = {
+	{ csa_gemini_embed_reply, "{\"embedding\":{\"values\":[1]},"
+	  "\"usageMetadata\":{\"promptTokenCount\":3}}", 0, 3 },
+	{ csa_openai_embed_reply, "{\"usage\":{\"prompt_tokens\":8,"
+	  "\"total_tokens\":9},\"data\":[{\"embedding\":[1]}]}", 0, 8 },
+	{ csa_gemini_embed_reply, "{\"embedding\":{\"values\":[1]}}", 0, 0 },
+	{ csa_openai_embed_reply, "{\"data\":[{\"embedding\":[0]}],"
+	  "\"usage\":{\"prompt_tokens\":8}}", -1, 8 },
+	{ csa_openai_embed_reply, "{\"data\":[{\"embedding\":[1]}],"
+	  "\"usage\":{\"prompt_tokens\":-8}}", 0, 0 },
+	{ csa_openai_embed_reply, "{\"data\":[{\"embedding\":[1]}],"
+	  "\"usage\":{\"prompt_tokens\":9e18}}", 0, 0 },
+	{ csa_openai_embed_reply, "{\"data\":[{\"embedding\":[1]}],"
+	  "\"usage\":[\"prompt_tokens\"]}", 0, 0 },
+	{ csa_openai_embed_reply, "", -1, 0 },
+};
+
+START_TEST(reads_what_was_billed)
+{
+	long			 tokens = 77;
+	struct csa_embed_want	 want = { arena, 1, 0, &tokens };
+	struct csa_vec		 vec;
+	size_t			 len = strlen(bills[_i].reply);
+	char			*s = exact(bills[_i].reply, len);
+
+	ck_assert_int_eq(bills[_i].fn(&want, s, len, &vec, &why),
+	    bills[_i].rc);
+	ck_assert_int_eq(tokens, bills[_i].tokens);
+	free(s);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -184,6 +222,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, reads_embeddings_or_refuses, 0,
 	    CSA_NITEMS(embeds));
+	tcase_add_loop_test(tc, reads_what_was_billed, 0, CSA_NITEMS(bills));
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

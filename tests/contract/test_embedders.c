@@ -14,6 +14,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/mem.h"
+#include "lib/metrics/metrics.h"
 #include "lib/provider/provider.h"
 #include "lib/provider/provider_script.h"
 #include "tests/contract/emu_client.h"
@@ -182,6 +183,63 @@ START_TEST(embeds_many_in_batches_and_in_order)
 	e->ops->end(job);
 	e->ops->end(NULL);
 	e->ops->close(e);
+}
+END_TEST
+
+/* US dollars a million tokens; 001 and its like do not say how many there were. */
+static const struct { const char *model; double price; long tokens; }
+    bills[NEMBEDDERS] = {
+	{ "gemini-embedding-001", .15, 10 }, { "gemini-embedding-2", .20, 0 },
+	{ "text-embedding-3-small", .02, 0 },
+	{ "text-embedding-3-small", .02, 0 }, { "script", 0, 0 },
+};
+
+START_TEST(counts_what_it_costs)
+{
+	struct csa_text		 t[2] = { { "a passage of 30 bytes in ASCII", 30 },
+				    { "one more", 8 } };
+	struct csa_embed_job	*job;
+	struct csa_embedder	*e = open_embedder(_i);
+	struct csa_vec		 v[2];
+	char			 label[80];
+	double			 tokens;
+
+	ck_assert_int_eq(csa_metrics_open(NULL, &err), 0);
+	ck_assert_int_eq(embed(e, CSA_EMBED_PASSAGE, t, 2, v, &job), 0);
+	e->ops->end(job);
+	snprintf(label, sizeof(label), "%s|prompt", bills[_i].model);
+	tokens = (double)csa_metric_value(CSA_M_tokens, label);
+	ck_assert(embedders[_i].remote ? tokens > 2 : tokens < 1);
+	if (bills[_i].tokens > 0 || !embedders[_i].remote)
+		ck_assert_int_eq((int)tokens, bills[_i].tokens);
+	ck_assert_double_eq_tol((double)csa_metric_value(CSA_M_cost,
+	    bills[_i].model), tokens * bills[_i].price * 1e3, .51);
+	ck_assert_double_eq_tol(csa_embed_price(e, CSA_EMBED_QUERY, 2000000),
+	    2 * bills[_i].price, 1e-9);
+	e->ops->close(e);
+	csa_metrics_close();
+}
+END_TEST
+
+/* A question's model may be another one, and has its own price. */
+START_TEST(goes_by_the_prices_it_was_given)
+{
+	struct csa_embedder	*e;
+
+	emu_config.embedding_query_model = "ours-for-questions";
+	emu_config.prices = "ours-for-questions=3/0";
+	e = open_openai();
+	ck_assert_ptr_nonnull(e);
+	ck_assert_double_eq_tol(csa_embed_price(e, CSA_EMBED_QUERY, 1000000),
+	    3, 1e-9);
+	ck_assert_double_eq_tol(csa_embed_price(e, CSA_EMBED_PASSAGE, 1000000),
+	    .02, 1e-9);
+	e->ops->close(e);
+	emu_config.prices = "x";
+	ck_assert_ptr_null(open_openai());
+	ck_assert_ptr_nonnull(strstr(err.msg, "prices: "));
+	ck_assert_ptr_null(open_gemini());
+	ck_assert_ptr_nonnull(strstr(err.msg, "prices: "));
 }
 END_TEST
 
@@ -496,6 +554,8 @@ main(void)
 	    NEMBEDDERS);
 	tcase_add_loop_test(tc, embeds_many_in_batches_and_in_order, 0,
 	    NEMBEDDERS);
+	tcase_add_loop_test(tc, counts_what_it_costs, 0, NEMBEDDERS);
+	tcase_add_test(tc, goes_by_the_prices_it_was_given);
 	tcase_add_loop_test(tc, embeds_any_text, 0, NEMBEDDERS);
 	tcase_add_loop_test(tc, an_embedder_fails_as_it_should, 0,
 	    NEMBEDDERS * NFAULTS);

@@ -35,7 +35,7 @@ teardown(void)
 static int
 read_embeddings(const char *name, const char *s, size_t len)
 {
-	struct csa_embed_want	 want = { arena, 1, 0 };
+	struct csa_embed_want	 want = { arena, 1, 0, NULL };
 	struct csa_vec		 vec;
 	char			*copy = exact(s, len);
 	int			 rc;

@@ -218,11 +218,11 @@ FIRST, OTHER, THIRD = "gemini-3.8-flash", "gemini-3.5-flash-lite", "gpt-5-mini"
 def test_other_models_in_order(emulator, stream):
     config = {"fallback_models": f"{OTHER}, openai:{THIRD}", "generative_model_name": FIRST,
               "embedding_provider": "gemini", "embedding_model_name": "gemini-embedding-001",
-              "prices": f"{FIRST}=1/2, {OTHER}=10/20"}
+              "prices": f"{FIRST}=1/2, {OTHER}=10/20, {THIRD}=100/200"}
     env = {k: v for k, v in emulator.env("openai").items() if k in ("OPENAI_API_KEY", "OPENAI_BASE_URL")}
     with temporary() as d, Cloud(emulator, d, ["gemini"], config, env) as c:
         assert c.client.store(BOT, "observatory", DOCS).status == 200
-        for price, broken, answers in ((1, [], FIRST), (10, [FIRST], OTHER), (0, [FIRST, OTHER], THIRD),
+        for price, broken, answers in ((1, [], FIRST), (10, [FIRST], OTHER), (100, [FIRST, OTHER], THIRD),
                                        (0, [FIRST, OTHER, THIRD], "extractive")):
             emulator.clear()
             for model in broken:
@@ -247,10 +247,13 @@ def test_other_models_in_order(emulator, stream):
 
 
 def test_a_model_nobody_has_a_price_for(emulator):
-    with temporary() as d, Cloud(emulator, d, ["openai"]) as c:
+    with temporary() as d, Cloud(emulator, d, ["openai"], {"generative_model_name": "llama3.2:3b"}) as c:
         assert c.client.store(BOT, "observatory", DOCS).status == 200
         for _ in range(3):
             meta = c.client.chat(BOT, QUESTION).json["metadata"]
             assert meta["cost_usd"] == 0 and meta["degraded"] is False
         assert metric(c.client, "chatsphere_unpriced_calls_total", model=meta["model"]) == 3
+        # Embedding has a price, and was paid for.
+        assert metric(c.client, "chatsphere_tokens_total", model="text-embedding-3-small", kind="prompt") > 3
+        assert metric(c.client, "chatsphere_cost_usd_total", model="text-embedding-3-small") > 0
         assert c.service.masters["chat"].tail(1 << 20).count("nobody says what") <= int(c.service.options["workers"])

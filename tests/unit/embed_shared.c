@@ -140,9 +140,10 @@ all_have_it(const struct asker *a)
 START_TEST(one_call)
 {
 	struct asker	 a[HOSTS * ASKERS] = { { .host = 0 } };
-	uint64_t	 saved;
+	uint64_t	 saved, usd;
 
 	saved = csa_metric_value(CSA_M_cache_saved_tokens, "embedding");
+	usd = csa_metric_value(CSA_M_cache_saved_usd, "embedding");
 	all_ask(a, patience(30000));
 	all_have_it(a);
 	ck_assert_uint_eq(atomic_load(&up.calls), 1);
@@ -153,6 +154,9 @@ START_TEST(one_call)
 	ck_assert_uint_eq(csa_metric_value(CSA_M_cache_saved_tokens,
 	    "embedding") - saved, (2 * HOSTS * ASKERS - 1) *
 	    ((sizeof(question) - 1 + 3) / 4));
+	ck_assert_uint_eq(csa_metric_value(CSA_M_cache_saved_usd,
+	    "embedding") - usd, (2 * HOSTS * ASKERS - 1) *
+	    ((sizeof(question) - 1 + 3) / 4) * WATCHED_NANOS);
 }
 END_TEST
 

@@ -103,6 +103,14 @@ probe(struct csa_embedder *e, long ms)
 	return ms == 77 ? -1 : 0;
 }
 
+static double
+price(const struct csa_embedder *e, enum csa_embed_kind kind, long tokens)
+{
+	(void)e;
+	return kind == CSA_EMBED_QUERY ?
+	    (double)tokens * WATCHED_NANOS * 1e-9 : 0;
+}
+
 /* It is the test's, and is used again. */
 static void
 close_embedder(struct csa_embedder *e)
@@ -115,6 +123,7 @@ static const struct csa_embedder_ops	 ops = {
 	.finish = finish,
 	.end = end,
 	.probe = probe,
+	.price = price,
 	.close = close_embedder,
 };
 

@@ -13,6 +13,7 @@
 #include "lib/provider/provider.h"
 
 #define MAX_ASKED	4096
+#define WATCHED_NANOS	150	/* of a dollar: a token of a question */
 
 /* Counts words as the scripted one does, and writes down what it was asked. */
 struct watched {

@@ -10,6 +10,7 @@
 #include "lib/base/mem.h"
 #include "lib/rag/fuse.h"
 #include "lib/rag/rag.h"
+#include "lib/text/utf8.h"
 #include "tests/suite.h"
 
 static struct csa_arena	*arena;
