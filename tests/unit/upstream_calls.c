@@ -23,8 +23,10 @@
 #define OK	{ REPLY, 200, 0, NULL, NULL }
 #define ST(n)	{ REPLY, n, 0, NULL, NULL }
 
-static const char	 settings[] = "first_byte_timeout_ms = 200\n"
-    "idle_timeout_ms = 200\nretry_wait_ms = 1500\n";
+static const char	 settings[] = "retry_wait_ms = 1500\n";
+/* Of what is silent: longer than a busy machine keeps a good one waiting. */
+static const char	 hasty[] = "first_byte_timeout_ms = 700\n"
+    "idle_timeout_ms = 700\n";
 
 static const struct row {
 	const char	*name;
@@ -83,7 +85,8 @@ START_TEST(policy)
 	struct csa_up_call	*c;
 	int			 rc;
 
-	far_open(settings, "k1");
+	far_open(r->reason != NULL && strcmp(r->reason, "silent") == 0 ?
+	    hasty : settings, "k1");
 	script_set(far_end, r->step, 3);
 	c = start(patience(10000));
 	rc = csa_up_wait(c, &err);
@@ -128,7 +131,7 @@ START_TEST(waits_as_told)
 	script_set(far_end, step[_i], 2);
 	ck_assert_uint_eq(whole(200), 2);
 	ck_assert_int_ge(csa_now_ms() - begin, least);
-	ck_assert_int_le(csa_now_ms() - begin, patience(2500));
+	ck_assert_int_le(csa_now_ms() - begin, patience(7000));
 }
 END_TEST
 
@@ -136,23 +139,24 @@ END_TEST
 START_TEST(hint_beyond_deadline)
 {
 	static const struct step	 step = { REPLY, 429, 0,
-	    "Retry-After: 1", NULL };
+	    "Retry-After: 15", NULL };
 	struct csa_up_call		*c;
 	int64_t				 begin = csa_now_ms();
 
 	script_set(far_end, &step, 1);
-	c = start(900);
+	c = start(8000);
 	ck_assert_int_eq(csa_up_wait(c, &err), 0);
-	ck_assert_int_lt(csa_now_ms() - begin, 900);
+	ck_assert_int_lt(csa_now_ms() - begin, 7000);
 	ck_assert_int_eq(csa_up_status(c), 429);
 	csa_up_status_error(c, &err);
 	ck_assert_int_eq(err.code, CSA_ERR_PROVIDER_BUSY);
-	ck_assert_int_eq(err.retry_after, 1);
+	ck_assert_int_eq(err.retry_after, 15);
 	csa_up_end(c);
 	ck_assert_int_eq(far_end->requests, 1);
 	/* And who comes now is told the rest of it, unasked. */
-	ck_assert_uint_eq(fails(CSA_ERR_PROVIDER_BUSY, 300), 0);
-	ck_assert_int_eq(err.retry_after, 1);
+	ck_assert_uint_eq(fails(CSA_ERR_PROVIDER_BUSY, 5000), 0);
+	ck_assert_int_ge(err.retry_after, 5);
+	ck_assert_int_le(err.retry_after, 15);
 	ck_assert_int_eq(far_end->requests, 1);
 }
 END_TEST
@@ -162,7 +166,8 @@ START_TEST(own_deadline)
 	static const struct step	 step = { HANG, 0, 0, NULL, NULL };
 
 	script_set(far_end, &step, 1);
-	ck_assert_uint_eq(fails(CSA_ERR_DEADLINE, 200), 1);
+	/* Enough for the request to go out, however busy the machine is. */
+	ck_assert_uint_eq(fails(CSA_ERR_DEADLINE, 1500), 1);
 	ck_assert_int_eq(far_end->requests, 1);
 }
 END_TEST
@@ -173,7 +178,7 @@ START_TEST(slow_reply)
 	struct csa_up_req		 r;
 	struct csa_up_call		*c;
 
-	far_open(settings, "k1");
+	far_open("first_byte_timeout_ms = 200\n", "k1");
 	script_set(far_end, &step, 1);
 	r = request(patience(10000));
 	r.slow = true;
@@ -222,7 +227,8 @@ START_TEST(no_connection)
 	/* Nobody is there: three times. */
 	far_open("breaker_percent = 0\n", "k1");
 	script_down(far_end);
-	ck_assert_uint_eq(fails(CSA_ERR_PROVIDER_UNAVAILABLE, 5000), 3);
+	ck_assert_uint_eq(fails(CSA_ERR_PROVIDER_UNAVAILABLE,
+	    patience(10000)), 3);
 	ck_assert_uint_eq(retries("connect"), 2);
 	/* No such name, no trust: once. */
 	ck_assert_uint_eq(attempts_at("http://nobody.invalid/"), 1);
@@ -239,9 +245,12 @@ START_TEST(no_connection)
 }
 END_TEST
 
+/* Once the far end has been asked. */
 static void *
 leave_soon(void *fd)
 {
+	while (atomic_load(&far_end->requests) == 0)
+		poll(NULL, 0, 5);
 	poll(NULL, 0, 100);
 	close(*(int *)fd);
 	return NULL;
@@ -250,7 +259,7 @@ leave_soon(void *fd)
 START_TEST(client_leaves_meanwhile)
 {
 	static const struct step	 step = { REPLY, 503, 0,
-	    "Retry-After: 1", NULL };
+	    "Retry-After: 9", NULL };
 	int64_t				 begin;
 	int				 fd[2];
 	pthread_t			 t;
@@ -260,8 +269,8 @@ START_TEST(client_leaves_meanwhile)
 	csa_waiter_watch(waiter, fd[0]);
 	begin = csa_now_ms();
 	pthread_create(&t, NULL, leave_soon, &fd[1]);
-	ck_assert_uint_eq(fails(CSA_ERR_CANCELLED, 5000), 1);
-	ck_assert_int_lt(csa_now_ms() - begin, patience(400));
+	ck_assert_uint_eq(fails(CSA_ERR_CANCELLED, patience(15000)), 1);
+	ck_assert_int_lt(csa_now_ms() - begin, patience(7000));
 	ck_assert_int_eq(err.source, CSA_SRC_CLIENT);
 	pthread_join(t, NULL);
 	csa_waiter_watch(waiter, -1);

@@ -76,7 +76,7 @@ void
 far_open(const char *settings, const char *keys)
 {
 	struct csa_http_opts	 opts = { .connect_timeout_ms =
-	    (long)patience(2000), .max_connections = 512 };
+	    (long)patience(10000), .max_connections = 512 };
 	struct csa_upstream_opts o = { CSA_SRC_GEMINI, base, "X-Key: ", keys,
 	    hint };
 

