@@ -148,6 +148,19 @@ replace(struct master *m)
 	csa_info("replacing the workers one by one");
 }
 
+/*
+ * Be the new program.  What was asked for meanwhile it would never hear of: so we
+ * say it to ourselves, blocked, and whoever we are then reads it.
+ */
+static void
+become(struct master *m, enum purpose *next)
+{
+	if (*next != NOTHING)
+		(void)kill(getpid(), *next == AGAIN ? SIGUSR2 : SIGHUP);
+	*next = NOTHING;
+	csa_prefork_again(&m->p);
+}
+
 static void
 checked(struct master *m, int status)
 {
@@ -161,7 +174,7 @@ checked(struct master *m, int status)
 		    "going on as before" :
 		    "the configuration is bad; the old workers stay");
 	else if (why == AGAIN)
-		csa_prefork_again(&m->p);
+		become(m, &next);
 	else
 		replace(m);
 	if (next != NOTHING)

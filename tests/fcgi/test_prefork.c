@@ -25,6 +25,7 @@
 
 #define CLIENTS	3
 #define STUB	"stub.fcgi"
+#define MASTER	"chatsphere-pref"	/* what the kernel keeps of it */
 #define WORKERS	8
 
 static struct pool	 p;
@@ -132,6 +133,30 @@ wait_gauge(const char *state, int64_t n)
 		pool_sleep(5);
 	}
 	return true;
+}
+
+/* Wait until a process has read a signal that it blocks. */
+static bool
+wait_taken(pid_t pid, int sig)
+{
+	int64_t			 end = csa_now_ms() + 10000;
+	unsigned long long	 pending;
+	char			 path[64], line[128];
+	FILE			*f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	do {
+		pending = 0;
+		ck_assert_ptr_nonnull(f = fopen(path, "r"));
+		while (fgets(line, sizeof(line), f) != NULL)
+			if (sscanf(line, "ShdPnd: %llx", &pending) == 1)
+				break;
+		fclose(f);
+		if ((pending & 1ULL << (sig - 1)) == 0)
+			return true;
+		pool_sleep(5);
+	} while (csa_now_ms() < end);
+	return false;
 }
 
 /* Wait until the master has n workers, none of them among old. */
@@ -396,6 +421,33 @@ START_TEST(the_master_replaces_itself)
 }
 END_TEST
 
+/* The new program's check reads the configuration: a pipe holds it up. */
+START_TEST(what_is_asked_for_while_it_replaces_itself_is_done)
+{
+	pid_t	 before[WORKERS], check;
+	char	 aside[128];
+	FILE	*f;
+
+	pool_start_master(&p, NULL);
+	ck_assert(pool_wait_log(&p, "is ready", 2, 10000));
+	ck_assert_uint_eq(pool_children(&p, STUB, before, WORKERS), 2);
+	snprintf(aside, sizeof(aside), "%s/aside", p.dir);
+	ck_assert_int_eq(rename(p.conf, aside), 0);
+	ck_assert_int_eq(mkfifo(p.conf, 0600), 0);
+	ck_assert_int_eq(kill(p.pid, SIGUSR2), 0);
+	/* Open once the check has: everyone else finds the file again. */
+	ck_assert_ptr_nonnull(f = fopen(p.conf, "w"));
+	ck_assert_uint_eq(pool_children(&p, MASTER, &check, 1), 1);
+	ck_assert_int_eq(rename(aside, p.conf), 0);
+	ck_assert_int_eq(kill(p.pid, SIGHUP), 0);
+	ck_assert(wait_taken(p.pid, SIGHUP));
+	fprintf(f, "run_dir = %s\ndata_dir = %s\n", p.dir, p.dir);
+	ck_assert_int_eq(fclose(f), 0);
+	ck_assert(pool_wait_log(&p, "2 taken over", 1, 10000));
+	ck_assert(wait_workers(2, before, 2, 10000));
+}
+END_TEST
+
 START_TEST(sigterm_ends_all)
 {
 	struct csa_buf		 b;
@@ -504,6 +556,8 @@ add(TCase *t)
 	tcase_add_test(t, a_bad_configuration_changes_nothing);
 	tcase_add_test(t, a_replacement_that_cannot_start_leaves_the_old);
 	tcase_add_test(t, the_master_replaces_itself);
+	tcase_add_test(t,
+	    what_is_asked_for_while_it_replaces_itself_is_done);
 	tcase_add_test(t, sigterm_ends_all);
 	tcase_add_test(t, workers_follow_a_killed_master);
 	tcase_add_test(t, a_worker_that_retires_is_replaced_before_it_is_gone);
