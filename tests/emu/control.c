@@ -10,6 +10,7 @@
 #include "tests/emu/openai.h"
 #include "tests/emu/reqlog.h"
 #include "tests/emu/stats.h"
+#include "tests/emu/timer.h"
 #include "tests/emu/vendors.h"
 
 void
@@ -137,6 +138,10 @@ emu_control(struct emu_req *rq)
 		limit = emu_query(rq, "limit");
 		emu_reqlog_json(&rq->rep.body, emu_query(rq, "op"),
 		    limit != NULL ? strtoul(limit, NULL, 10) : 0);
+	} else if (strcmp(what, "release") == 0 &&
+	    strcmp(rq->method, "POST") == 0) {
+		emu_timer_release();
+		emu_buf_adds(&rq->rep.body, "{}");
 	} else if (strcmp(what, "reset") == 0 &&
 	    strcmp(rq->method, "POST") == 0) {
 		reset();

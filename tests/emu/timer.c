@@ -133,6 +133,18 @@ expire(void)
 	arm();
 }
 
+void
+emu_timer_release(void)
+{
+	pthread_mutex_lock(&lock);
+	/* It stays a heap: below a time there may be any, below never none. */
+	for (size_t i = 0; i < nheap; i++)
+		if (heap[i]->due != INT64_MAX)
+			heap[i]->due = 0;
+	expire();
+	pthread_mutex_unlock(&lock);
+}
+
 static void
 handle(struct epoll_event *ev, int n)
 {

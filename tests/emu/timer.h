@@ -14,6 +14,9 @@
  */
 void	emu_wait(struct emu_req *, long delay_ms);
 
+/* What waits for a time has waited enough; what is to hang hangs on. */
+void	emu_timer_release(void);
+
 /*
  * Start the thread that resumes, before the server; end it, after which every
  * suspended request is resumed as gone.  MHD_stop_daemon wants that first.
