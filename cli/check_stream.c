@@ -250,28 +250,51 @@ say_noticed(struct csa_doctor *d, double ms)
 	}
 }
 
-static void
-check_abort(struct csa_doctor *d)
+enum leaving { LEFT, STAYED, UNCOUNTED };
+
+/* One client that leaves: milliseconds until that is noticed, -1: it is not. */
+static enum leaving
+leave(struct csa_doctor *d, double *ms)
 {
 	struct stream	 s = { .leave_after = 1 };
 	int64_t		 before = count_gone(d);
 	struct csa_look	 l;
+	bool		 left;
 
-	if (before == -1) {
+	*ms = -1;
+	if (before == -1)
+		return UNCOUNTED;
+	stream(d, LEFT_EVENTS, LEFT_GAP_MS, false, &s, &l);
+	left = l.end == CSA_LOOK_LEFT;
+	csa_look_fini(&l);
+	if (left)
+		*ms = wait_noticed(d, before);
+	return left ? LEFT : STAYED;
+}
+
+static void
+check_abort(struct csa_doctor *d)
+{
+	double		 ms;
+	enum leaving	 how = leave(d, &ms);
+
+	/*
+	 * What was late may have been this host's doing: once more then.  Not
+	 * where nothing was noticed: it might be, and be taken for the second.
+	 */
+	if (how == LEFT && ms >= AT_ONCE_MS && d->front != CSA_FRONT_APACHE)
+		how = leave(d, &ms);
+	if (how == LEFT)
+		say_noticed(d, ms);
+	else if (how == UNCOUNTED) {
 		csa_report(&d->report, CSA_VERDICT_WARN, "stream.abort",
 		    "/metrics does not show whether a client's leaving is "
 		    "noticed");
 		csa_report_do(&d->report, "look with a key that has the right "
 		    "to it: --key-file FILE");
-		return;
-	}
-	stream(d, LEFT_EVENTS, LEFT_GAP_MS, false, &s, &l);
-	if (l.end == CSA_LOOK_LEFT)
-		say_noticed(d, wait_noticed(d, before));
-	else
+	} else
 		csa_report(&d->report, CSA_VERDICT_SKIP, "stream.abort",
 		    "the stream came in one piece: nobody could leave it");
-	csa_look_fini(&l);
 }
 
 void
