@@ -10,7 +10,7 @@ import time
 class FaultProxy:
     """Relays 127.0.0.1:port to a unix socket; `mode` may change at any time.
 
-    ok; ("latency", s) holds every reply back; "hang" takes everything and says nothing; "reset" ends each
+    ok; ("latency", s) holds every reply back; "hang" takes everything, counts what is asked and says nothing; "reset" ends each
     connection at its first reply; "slice" sends replies byte by byte; ("trickle", bytes a second); ("flip", p)
     flips one bit in so many replies of a hundred; "http" answers like a web server; "down" refuses to connect;
     ("garble", opcode) and ("lose", opcode) turn replies that say that operation of the binary protocol succeeded
@@ -18,7 +18,7 @@ class FaultProxy:
     """
 
     def __init__(self, target):
-        self.target, self.mode, self.flipped = target, "ok", 0
+        self.target, self.mode, self.flipped, self.swallowed = target, "ok", 0, 0
         self.listener = self.listen(0)
         self.port = self.listener.getsockname()[1]
         self.ending = False
@@ -84,7 +84,7 @@ class FaultProxy:
         if not data or mode == "down" or (mode == "reset" and role == "replies"):
             self.close(source, other)
         elif mode == "hang":
-            pass
+            self.swallowed += role == "asks"
         elif mode == "http" and role == "asks":
             self.send(source, b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
         elif role == "replies":

@@ -14,7 +14,7 @@ import pytest
 
 from conftest import Cloud
 from faultproxy import FaultProxy
-from harness import SLOW, Memcached, counter, temporary, unanswered, wait_until
+from harness import SLOW, Memcached, counter, in_time, temporary, unanswered, wait_until
 
 BOT = "almanac"
 PLACES = ["Aldgate", "Bermondsey", "Camden", "Deptford", "Ealing", "Finchley", "Greenwich", "Hackney", "Islington",
@@ -99,7 +99,7 @@ def calm(emulator):
 def test_the_caches_answer(pair):
     pair.proxy.mode = "ok"
     # Where the machine is so busy that memcached takes its 50 ms, something is not kept the first time.
-    assert wait_until(lambda: [pair.how(q) for q in QUESTIONS] == ["answer"] * len(QUESTIONS), 5 * SLOW, 0.1)
+    assert wait_until(lambda: [pair.how(q) for q in QUESTIONS] == ["answer"] * len(QUESTIONS), 15 * SLOW, 0.1)
     hits = counter(pair.cached.client, "chatsphere_cache_requests_total", cache="answer", result="hit")
     assert hits >= len(QUESTIONS)
 
@@ -123,7 +123,7 @@ FAULTS = [
 @pytest.mark.parametrize("mode", [m for _, m in FAULTS], ids=[r for r, _ in FAULTS])
 def test_memcached_misbehaves(pair, mode):
     """Every answer is right, and waits for caches no longer than the budget."""
-    for attempt in range(3):
+    for attempt in range(6):
         pair.well()
         before = pair.uncached()
         pair.proxy.mode = mode
@@ -135,7 +135,7 @@ def test_memcached_misbehaves(pair, mode):
         if worst < BUDGET + SLACK and late < BUDGET + SLACK / 4:
             break
     else:
-        # Once may have been another's work on this machine.
+        # Some of the times it may have been another's work on this machine.
         raise AssertionError((mode, worst, late, times))
     pair.well()
 
@@ -143,16 +143,17 @@ def test_memcached_misbehaves(pair, mode):
 def test_the_breaker_stops_paying(pair):
     """A hung memcached costs a process a few time limits, and then nothing."""
     pair.well()
-    before = statistics.median([pair.ask(q) for q in QUESTIONS])
     pair.proxy.mode = "hang"
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         list(pool.map(pair.ask, QUESTIONS * 2))
     errors = counter(pair.cached.client, "chatsphere_cache_requests_total", result="error")
-    start = time.monotonic()
-    after = statistics.median([pair.ask(q) for q in QUESTIONS])
-    assert after < before + 0.04 * SLOW, (before, after)
-    assert counter(pair.cached.client, "chatsphere_cache_breaker_open") >= 1 or time.monotonic() - start > 4
-    # Refused without asking: none of these waited.
+    start, asked = time.monotonic(), pair.proxy.swallowed
+    for q in QUESTIONS:
+        pair.ask(q)
+    took = time.monotonic() - start
+    assert counter(pair.cached.client, "chatsphere_cache_breaker_open") >= 1 or took > 4
+    # Refused without asking: none of these waited. But for the probes, that is: one in three seconds of each worker.
+    assert pair.proxy.swallowed - asked <= 2 * (1 + took / 3), (pair.proxy.swallowed - asked, took)
     assert counter(pair.cached.client, "chatsphere_cache_requests_total", result="error") > errors
     pair.well()
 
@@ -236,7 +237,8 @@ def test_a_claim_that_got_no_answer(emulator, how):
                 start = time.monotonic()
                 r = cloud.client.chat(BOT, q)
                 assert r.status == 200 and r.json["metadata"]["cache"] != "answer", r
-                assert time.monotonic() - start < BUDGET + SLACK
+                # A lease of three seconds is what they would wait for.
+                assert time.monotonic() - start < 2 * SLOW
             # Not refused, for then nothing would have been claimed.
             assert counter(cloud.client, "chatsphere_cache_breaker_open") == 0
 
@@ -294,10 +296,13 @@ def test_one_of_three_is_dead(pool, which, mode):
     pool.proxies[which].mode = mode
     for _ in range(2):
         answers(pool, truth)
-    start = time.monotonic()
-    seen = answers(pool, truth)
-    assert time.monotonic() - start < len(QUESTIONS) * (BUDGET + SLACK / 2)
-    assert "answer" in seen or set(seen) == {"miss"}
+
+    def attempt():
+        start = time.monotonic()
+        seen = answers(pool, truth)
+        assert "answer" in seen or set(seen) == {"miss"}
+        return time.monotonic() - start
+    in_time(attempt, len(QUESTIONS) * (BUDGET + SLACK / 2))
     pool.proxies[which].mode = "ok"
 
 

@@ -95,13 +95,14 @@ FAULTS = [
 def test_provider_faults(stored, emulator, kind, rule, status, code, retryable, step):
     op, source = chat_ops(stored)[step], chat_ops(stored)[2]
     emulator.fault(op, count=-1, kind=kind, **rule)
+    limit = 1500 if kind == "hang" else 6000
     start = time.monotonic()
-    r = stored.client.chat("stars", QUESTION, NONE, headers={"X-Request-Timeout-Ms": "1500"})
+    r = stored.client.chat("stars", QUESTION, NONE, headers={"X-Request-Timeout-Ms": str(limit)})
     took = time.monotonic() - start
     emulator.clear()
     assert r.status == status, r
     assert r.json["error"] == {"code": code, "source": source, "retryable": retryable}, r
-    assert took < 2.0
+    assert took < (3.5 if kind == "hang" else 6)
     if retryable:
         assert int(r.header("Retry-After")) >= 1
     assert emulator.url not in r.body.decode() and emulator.GEMINI not in r.body.decode()
@@ -151,7 +152,8 @@ def test_pinecone_faults_while_asking(stored, emulator, kind, status, code):
     if "PINECONE_API_KEY" not in stored.service.env:
         pytest.skip("this service has local vectors")
     emulator.fault("pinecone.query", count=-1, kind=kind, status=503)
-    r = stored.client.chat("stars", QUESTION, NONE, headers={"X-Request-Timeout-Ms": "1500"})
+    limit = 1500 if kind == "hang" else 6000
+    r = stored.client.chat("stars", QUESTION, NONE, headers={"X-Request-Timeout-Ms": str(limit)})
     assert r.status == status and r.json["error"]["source"] == "pinecone" and r.json["error"]["code"] == code, r
 
 
@@ -190,10 +192,15 @@ def test_connections_are_reused(stored, emulator):
 
 
 def test_embedding_batches_run_at_the_same_time(stored, emulator):
-    emulator.fault(chat_ops(stored)[1], count=-1, kind="delay", delay_ms=400)
-    start = time.monotonic()
-    assert stored.client.store("parallel", "doc", [f"Line {i} of the file." for i in range(500)]).status == 200
-    assert time.monotonic() - start < 1.6
+    def store(version):
+        start = time.monotonic()
+        chunks = [f"Line {i} of the file, {version}." for i in range(500)]
+        assert stored.client.store("parallel", "doc", chunks).status == 200
+        return time.monotonic() - start
+    alone = store("as fast as it goes")
+    emulator.fault(chat_ops(stored)[1], count=-1, kind="delay", delay_ms=1000)
+    # One after the other would add five seconds.
+    assert store("held up") < alone + 3.5
 
 
 def test_ready_tells_the_truth(emulator):
@@ -210,7 +217,7 @@ def test_ready_tells_the_truth(emulator):
 
 def test_ready_asks_the_breakers(emulator):
     """It can be connected to, but the chats of other processes have found that it does not work."""
-    config = {**NONE, "breaker_calls": 4, "retry_attempts": 1, "breaker_open_ms": 2000}
+    config = {**NONE, "breaker_calls": 4, "retry_attempts": 1, "breaker_open_ms": 5000}
     with temporary() as d, Cloud(emulator, d, ["gemini"], config) as c:
         assert c.client.store("b", "d", DOCS).status == 200
         assert c.client.get("/ready").json == {"status": "ready", "dependencies": {"store": "ok", "gemini": "ok"}}
@@ -220,5 +227,5 @@ def test_ready_asks_the_breakers(emulator):
         r = c.client.get("/ready")
         assert r.status == 200 and r.json == {"status": "degraded", "dependencies": {"store": "ok", "gemini": "failing"}}
         emulator.clear()
-        assert wait_until(lambda: c.client.chat("b", QUESTION).status == 200, 10, 0.2)
+        assert wait_until(lambda: c.client.chat("b", QUESTION).status == 200, 30, 0.2)
         assert c.client.get("/ready").json["status"] == "ready"

@@ -11,7 +11,7 @@ import pytest
 import sse
 import test_openapi
 import test_stream
-from harness import KEY, SERVERS, temporary, wait_until
+from harness import KEY, SERVERS, in_time, temporary, wait_until
 from test_stream import BEAT, BOT, DOCS, QUESTION
 
 LESSER = "a-key-for-one-bot-and-no-more-0123456789"
@@ -114,22 +114,25 @@ def test_a_stream_is_the_completion(site):
 
 
 def test_every_piece_comes_when_it_was_sent(site):
-    with stream(site, said("EMU:ts=12 EMU:slow=100")) as s:
-        events = s.all()
-    late = []
-    for e in events[1:-1]:
-        for stamp in e.data["choices"][0]["delta"].get("content", "").split(";"):
-            if stamp.startswith("TS="):
-                late.append(e.at - int(stamp[3:]) / 1e9)
+    def latest():
+        with stream(site, said("EMU:ts=12 EMU:slow=100")) as s:
+            events = s.all()
+        late = []
+        for e in events[1:-1]:
+            for stamp in e.data["choices"][0]["delta"].get("content", "").split(";"):
+                if stamp.startswith("TS="):
+                    late.append(e.at - int(stamp[3:]) / 1e9)
+        assert len(late) == 12
+        return max(late)
     # What is held back until the end is more than a second late.
-    assert len(late) == 12 and max(late) < 0.5, late
+    in_time(latest, 0.5, 6)
 
 
 def test_it_begins_at_once_and_beats(site, emulator):
-    emulator.fault("gemini.stream", delay_ms=1500)
+    emulator.fault("gemini.stream", delay_ms=3000)
     with stream(site, USER) as s:
         events = s.all()
-    assert s.headed - s.started < 1.0 and events[-1].data == "[DONE]"
+    assert s.headed - s.started < 2.5 and events[-1].data == "[DONE]"
     assert len([c for c in s.comments if c > events[0].at]) >= 3
 
 
@@ -168,9 +171,9 @@ def test_leaving_ends_the_upstream_call(site, emulator):
         next(events)
     start = time.monotonic()
     s.close()
-    assert wait_until(lambda: test_stream.departures(emulator) > left, 3 + 2 * BEAT), emulator.stats()["disconnects"]
-    took = time.monotonic() - start
-    assert took < (4 * BEAT + 1 if "apache" in site.front.name else 1.0), took
+    assert wait_until(lambda: test_stream.departures(emulator) > left, 7), emulator.stats()["disconnects"]
+    # Who does not leave hears all of it in eight.
+    assert time.monotonic() - start < 4 * BEAT + 3
     assert wait_until(lambda: gone(site) == before + 1, 5)
 
 
