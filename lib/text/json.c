@@ -1,15 +1,11 @@
 #include "config.h"
 
 #include <limits.h>
-#include <math.h>
 #include <string.h>
 
 #include "lib/base/must.h"
 #include "lib/text/fields.h"
 #include "lib/text/json.h"
-
-/* Doubles count in ones up to here; beyond, an integer may be another one. */
-#define EXACT		9007199254740992.0	/* 2^53 */
 
 #define STEPMAX		128			/* of a step in a path */
 
@@ -65,30 +61,6 @@ void
 csa_json_free(struct json_object *o)
 {
 	json_object_put(o);
-}
-
-/*
- * json-c clips what does not fit in an int64, so its unsigned reading is asked
- * first.  Returns 1 and x, 0 where v is no integer, -1 where it is too large.
- */
-static int
-whole(struct json_object *v, int64_t *x)
-{
-	double	 d = json_object_get_double(v);
-
-	if (json_object_get_type(v) == json_type_int) {
-		if (json_object_get_int64(v) == INT64_MAX &&
-		    json_object_get_uint64(v) > INT64_MAX)
-			return -1;
-		*x = json_object_get_int64(v);
-		return 1;
-	}
-	if (!isfinite(d) || d != floor(d))
-		return 0;
-	if (fabs(d) > EXACT)
-		return -1;
-	*x = (int64_t)d;
-	return 1;
 }
 
 /* One [n] step; p is behind the bracket and ends behind its partner. */
@@ -152,16 +124,4 @@ csa_json_path_str(struct json_object *o, const char *path,
 	if (json_object_get_type(v) != json_type_string)
 		return otherwise;
 	return json_object_get_string(v);
-}
-
-int64_t
-csa_json_path_int(struct json_object *o, const char *path, int64_t otherwise)
-{
-	struct json_object	*v = csa_json_path(o, path);
-	int64_t			 x;
-
-	if (json_object_get_type(v) != json_type_int &&
-	    json_object_get_type(v) != json_type_double)
-		return otherwise;
-	return whole(v, &x) == 1 ? x : otherwise;
 }

@@ -8,9 +8,7 @@
 #ifndef CSA_TEXT_JSON_H
 #define CSA_TEXT_JSON_H
 
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include <json-c/json.h>
 
@@ -34,15 +32,13 @@ void	csa_json_free(struct json_object *);		/* NULL is fine */
 /*
  * For replies: walk o along path, names and [n] steps ("candidates[0].content.
  * parts"), and return what is there, or NULL.  path is the program's own, a step
- * below 128 bytes: a malformed one is a panic.  The getters below return a default
- * where it is missing or of another type.
+ * below 128 bytes: a malformed one is a panic.  csa_json_path_str returns its
+ * default where it is missing or no string.
  */
 struct json_object *
 	csa_json_path(struct json_object *o, const char *path);
 const char *
 	csa_json_path_str(struct json_object *o, const char *path,
 	    const char *otherwise);
-int64_t	csa_json_path_int(struct json_object *o, const char *path,
-	    int64_t otherwise);
 
 #endif

@@ -18,6 +18,7 @@
 #include "lib/metrics/metrics.h"
 #include "lib/store/store.h"
 #include "lib/text/json.h"
+#include "tests/path_int.h"
 #include "tests/unit/test_answer_cache.h"
 #include "tests/unit/v1_fixture.h"
 
@@ -206,8 +207,7 @@ START_TEST(the_second_one_is_not_asked_of_anybody)
 	ck_assert_str_eq(v1_str("metadata.sources[0].text"), "one");
 	ck_assert(json_object_get_boolean(csa_json_path(body,
 	    "metadata.sources[0].cited")));
-	ck_assert_int_eq(csa_json_path_int(body, "metadata.tokens_used.total",
-	    -1), 0);
+	ck_assert_int_eq(path_int(body, "metadata.tokens_used.total"), 0);
 	ck_assert_double_eq(json_object_get_double(csa_json_path(body,
 	    "metadata.cost_usd")), 0);
 	ck_assert_uint_eq(csa_metric_value(CSA_M_cache_saved_tokens, "answer"),
@@ -465,7 +465,7 @@ START_TEST(a_stream_is_given_as_a_stream)
 	ck_assert_str_eq(second, long_text);
 	ck_assert_str_eq(m1, m2);
 	ck_assert_uint_eq(calls, 1);
-	ck_assert_int_eq(csa_json_path_int(body, "cited[0]", 0), 1);
+	ck_assert_int_eq(path_int(body, "cited[0]"), 1);
 	while (v1_event(events) != NULL)
 		events++;
 	/* In pieces, but not in as many as it was written in. */
@@ -492,7 +492,7 @@ START_TEST(both_faces_share)
 	ck_assert_str_eq(v1_header("X-Cache"), "answer");
 	ck_assert_str_eq(v1_str("choices[0].message.content"),
 	    "It is so [1].");
-	ck_assert_int_eq(csa_json_path_int(body, "usage.total_tokens", -1), 0);
+	ck_assert_int_eq(path_int(body, "usage.total_tokens"), 0);
 	snprintf(text, sizeof(text), V1, ",\"stream\":true");
 	ck_assert_int_eq(v1_chat(text), 200);
 	ck_assert_str_eq(v1_header("X-Cache"), "answer");

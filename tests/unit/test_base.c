@@ -20,6 +20,7 @@
 #include "lib/base/mem.h"
 #include "lib/text/json.h"
 #include "lib/text/utf8.h"
+#include "tests/path_int.h"
 #include "tests/suite.h"
 
 /* Tells our own panic from any other way to die. */
@@ -459,7 +460,7 @@ START_TEST(a_log_line_is_json_whatever_is_in_it)
 	ck_assert_str_eq(csa_json_path_str(o[6], "level", ""), "warn");
 	ck_assert_str_eq(csa_json_path_str(o[0], "request_id", ""),
 	    "id \"1\"\n");
-	ck_assert_int_eq(csa_json_path_int(o[0], "pid", 0), getpid());
+	ck_assert_int_eq(path_int(o[0], "pid"), getpid());
 	for (size_t i = 0; i < CSA_NITEMS(o); i++)
 		csa_json_free(o[i]);
 }
@@ -492,7 +493,7 @@ START_TEST(levels_below_are_not_written)
 	csa_log_json(CSA_INFO, "and", "\"n\":1,\"s\":\"x\"");
 	ck_assert_uint_eq(lines(o, 2), 2);
 	ck_assert_str_eq(csa_json_path_str(o[0], "msg", ""), "this");
-	ck_assert_int_eq(csa_json_path_int(o[1], "n", 0), 1);
+	ck_assert_int_eq(path_int(o[1], "n"), 1);
 	csa_json_free(o[0]);
 	csa_json_free(o[1]);
 }

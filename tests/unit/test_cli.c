@@ -22,6 +22,7 @@
 #include "lib/base/mem.h"
 #include "lib/metrics/metrics.h"
 #include "lib/text/json.h"
+#include "tests/path_int.h"
 #include "tests/suite.h"
 
 #define MS	1000000LL
@@ -334,7 +335,7 @@ START_TEST(json_for_programs)
 	ck_assert_int_eq(rc, 1);
 	ck_assert_ptr_nonnull(o);
 	ck_assert_str_eq(csa_json_path_str(o, "status", ""), "fail");
-	ck_assert_int_eq(csa_json_path_int(o, "warn", -1), 2);
+	ck_assert_int_eq(path_int(o, "warn"), 2);
 	ck_assert_str_eq(csa_json_path_str(o, "checks[1].do[1]", ""),
 	    "second");
 	ck_assert_str_eq(csa_json_path_str(o, "checks[2].text", ""),

@@ -16,6 +16,7 @@
 #include "lib/store/store_script.h"
 #include "lib/text/json.h"
 #include "lib/vector/vector_script.h"
+#include "tests/path_int.h"
 #include "tests/suite.h"
 #include "tests/unit/v1_fixture.h"
 
@@ -98,8 +99,7 @@ START_TEST(deletes_a_document)
 	ck_assert_str_eq(v1_str("document_id"), "d");
 	ck_assert_str_eq(v1_str("deleted_vector_ids[0]"), "d-chunk-0");
 	ck_assert_str_eq(v1_str("deleted_vector_ids[1]"), "d-chunk-1");
-	ck_assert_int_eq(csa_json_path_int(body, "deleted_vector_count", -1),
-	    2);
+	ck_assert_int_eq(path_int(body, "deleted_vector_count"), 2);
 	ck_assert_ptr_nonnull(strstr(v1_sent(), "\"error_message\":null"));
 	ck_assert_str_ne(v1_str("request_id"), "(missing)");
 	ck_assert_uint_eq(chunks("", "b"), 2);

@@ -28,6 +28,7 @@
 #include "lib/vector/vector.h"
 #include "lib/web/req.h"
 #include "lib/web/resp.h"
+#include "tests/path_int.h"
 
 #define KEY	"the-key-of-the-test"
 
@@ -307,8 +308,7 @@ START_TEST(answers_in_the_shape_of_the_contract)
 	ck_assert_double_eq(json_object_get_double(csa_json_path(body,
 	    "metadata.sources[0].score")), .5);
 	ck_assert_str_eq(field("metadata.source_chunk_ids[0]"), "d-chunk-0");
-	ck_assert_int_eq(csa_json_path_int(body,
-	    "metadata.tokens_used.total", -1), 9);
+	ck_assert_int_eq(path_int(body, "metadata.tokens_used.total"), 9);
 	ck_assert_ptr_nonnull(strstr(l.out.data, "no-store"));
 }
 END_TEST
@@ -415,7 +415,7 @@ START_TEST(stores_what_it_says)
 	ck_assert_int_eq(serve_key("POST", "/embed_and_store", STORE), 200);
 	ck_assert_uint_eq(stored, 2);
 	ck_assert_str_eq(field("stored_vector_ids[1]"), "d-chunk-1");
-	ck_assert_int_eq(csa_json_path_int(body, "stored_vector_count", -1), 2);
+	ck_assert_int_eq(path_int(body, "stored_vector_count"), 2);
 }
 END_TEST
 

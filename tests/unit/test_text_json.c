@@ -656,18 +656,12 @@ START_TEST(a_path_leads_to_its_value_or_nowhere)
 {
 	struct json_object	*o = parse("{\"candidates\":[{\"content\":"
 	    "{\"parts\":[{\"text\":\"one\"},{\"text\":\"two\"}]},"
-	    "\"usage\":{\"total\":7,\"part\":1.5,\"f\":3.0}}],"
+	    "\"usage\":{\"total\":7}}],"
 	    "\"name\":\"x\",\"nothing\":null}");
 
 	ck_assert_str_eq(csa_json_path_str(o, paths[_i].path, "-"),
 	    paths[_i].value);
 	ck_assert_str_eq(csa_json_path_str(NULL, paths[_i].path, "-"), "-");
-	ck_assert_int_eq(csa_json_path_int(o, "candidates[0].usage.total", -1),
-	    7);
-	ck_assert_int_eq(csa_json_path_int(o, "candidates[0].usage.f", -1), 3);
-	ck_assert_int_eq(csa_json_path_int(o, "candidates[0].usage.part", -1),
-	    -1);
-	ck_assert_int_eq(csa_json_path_int(o, "name", -1), -1);
 	csa_json_free(o);
 }
 END_TEST

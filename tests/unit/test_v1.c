@@ -12,6 +12,7 @@
 #include "lib/base/mem.h"
 #include "lib/metrics/metrics.h"
 #include "lib/text/json.h"
+#include "tests/path_int.h"
 #include "tests/suite.h"
 #include "tests/unit/v1_fixture.h"
 
@@ -26,7 +27,7 @@
 static int64_t
 num(const char *path)
 {
-	return csa_json_path_int(body, path, -1);
+	return path_int(body, path);
 }
 
 /* Present and null, where json-c has no object. */
