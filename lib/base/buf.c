@@ -9,6 +9,8 @@
 #include "lib/base/buf.h"
 #include "lib/base/bytes16.h"
 
+#define MIN_UNUSED	128	/* bytes, below which they are not worth a call */
+
 void
 csa_buf_init(struct csa_buf *b, size_t max)
 {
@@ -68,6 +70,20 @@ int
 csa_buf_reserve(struct csa_buf *b, size_t n)
 {
 	return has_room(b, n) ? 0 : grow(b, n);
+}
+
+void
+csa_buf_fit(struct csa_buf *b)
+{
+	char	*p;
+
+	if (b->size - b->len <= MIN_UNUSED)
+		return;
+	/* A block that cannot be made smaller stays as it is. */
+	if ((p = realloc(b->data, b->len + 1)) == NULL)
+		return;
+	b->data = p;
+	b->size = b->len + 1;
 }
 
 void
@@ -183,12 +199,11 @@ escape(struct csa_buf *b, unsigned char c)
 }
 
 void
-csa_buf_json(struct csa_buf *b, const char *s, size_t n)
+csa_buf_escaped(struct csa_buf *b, const char *s, size_t n)
 {
 	const unsigned char	*p = (const unsigned char *)s;
 	size_t			 run;
 
-	csa_buf_putc(b, '"');
 	while (n > 0) {
 		run = plain(p, n);
 		csa_buf_add(b, p, run);
@@ -210,6 +225,13 @@ csa_buf_json(struct csa_buf *b, const char *s, size_t n)
 		p++;
 		n--;
 	}
+}
+
+void
+csa_buf_json(struct csa_buf *b, const char *s, size_t n)
+{
+	csa_buf_putc(b, '"');
+	csa_buf_escaped(b, s, n);
 	csa_buf_putc(b, '"');
 }
 

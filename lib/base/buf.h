@@ -31,6 +31,8 @@ void	csa_buf_reset(struct csa_buf *);	/* empty, memory kept */
 
 /* Make room for n more bytes.  Returns -1, and fails the buffer, if it can't. */
 int	csa_buf_reserve(struct csa_buf *, size_t n);
+/* Give back what is not used: for what will be kept for long. */
+void	csa_buf_fit(struct csa_buf *);
 
 void	csa_buf_add(struct csa_buf *, const void *data, size_t n);
 void	csa_buf_puts(struct csa_buf *, const char *s);
@@ -45,6 +47,8 @@ void	csa_buf_addf(struct csa_buf *, const char *fmt, ...) CSA_PRINTF(2, 3);
  */
 void	csa_buf_json(struct csa_buf *, const char *s, size_t n);
 void	csa_buf_jsonz(struct csa_buf *, const char *s);	/* NULL gives null */
+/* A part of such a string, without quotes. */
+void	csa_buf_escaped(struct csa_buf *, const char *s, size_t n);
 
 /*
  * Append x, from 0 to 1e12 (cut to that; NaN is 0), with at most so many

@@ -28,6 +28,19 @@
 #define REST_MS		5000
 #define DONE_MS		250
 
+size_t
+csa_chat_text(struct csa_buf *b, const struct csa_message *m)
+{
+	size_t	 n = 0;
+
+	csa_buf_putc(b, '"');
+	do
+		csa_buf_escaped(b, m[n].text, m[n].len);
+	while (m[n++].more);
+	csa_buf_putc(b, '"');
+	return n;
+}
+
 static int
 nonsense(const struct csa_remote_model *m, struct csa_err *err,
     const char *why)
@@ -238,9 +251,11 @@ csa_chat_exchange(const struct csa_remote_model *m, struct csa_ctx *ctx,
 	csa_buf_init(&body, MAX_REQUEST);
 	/* An eighth more for what is to be escaped. */
 	for (size_t i = 0; i < try->req->nmessages; i++)
-		room += try->req->messages[i].len + 64;
+		room += try->req->messages[i].len +
+		    (try->req->messages[i].more ? 0 : 64);
 	(void)csa_buf_reserve(&body, room + room / 8);
 	m->driver->body(m, &body, try);
+	csa_buf_fit(&body);
 	req.url = m->driver->url(m, ctx->arena, try);
 	req.body = body.data;
 	req.len = body.len;

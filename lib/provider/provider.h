@@ -78,6 +78,7 @@ struct csa_message {
 	enum csa_role	 role;
 	const char	*text;
 	size_t		 len;
+	bool		 more;		/* the next one goes on with it */
 };
 
 /* A passage as the prompt numbers it: passages[0] is [1]. */

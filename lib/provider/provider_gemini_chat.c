@@ -13,14 +13,17 @@
 /* The newest generally available Flash, of September 2026. */
 #define DEFAULT_MODEL	"gemini-3.8-flash"
 
-static void
+static size_t
 add_content(struct csa_buf *b, const struct csa_message *m)
 {
+	size_t	 n;
+
 	csa_buf_puts(b, "{\"role\":");
 	csa_buf_puts(b, m->role == CSA_ROLE_USER ? "\"user\"" : "\"model\"");
 	csa_buf_puts(b, ",\"parts\":[{\"text\":");
-	csa_buf_json(b, m->text, m->len);
+	n = csa_chat_text(b, m);
 	csa_buf_puts(b, "}]}");
+	return n;
 }
 
 /* "gemini-flash-latest": always one of the families that think in levels. */
@@ -60,12 +63,14 @@ body(const struct csa_remote_model *m, struct csa_buf *b,
 
 	(void)m;
 	csa_buf_puts(b, "{\"contents\":[");
-	for (size_t i = 0; i < req->nmessages; i++) {
+	for (size_t i = 0; i < req->nmessages;) {
 		/* An empty part is a 400. */
-		if (req->messages[i].len == 0)
+		if (req->messages[i].len == 0 && !req->messages[i].more) {
+			i++;
 			continue;
+		}
 		csa_buf_puts(b, sep);
-		add_content(b, &req->messages[i]);
+		i += add_content(b, &req->messages[i]);
 		sep = ",";
 	}
 	csa_buf_putc(b, ']');

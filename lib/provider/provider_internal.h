@@ -140,6 +140,12 @@ struct csa_chat_driver {
 	csa_chat_reader	*read;		/* see reply.h */
 };
 
+/*
+ * Append the text of the message that m[0] begins as a JSON string.  Returns of
+ * how many pieces it is.
+ */
+size_t	csa_chat_text(struct csa_buf *, const struct csa_message *m);
+
 extern const struct csa_model_ops csa_remote_model_ops;
 
 void	csa_remote_model_free(struct csa_remote_model *m);

@@ -13,12 +13,15 @@
 
 #define DEFAULT_MODEL	"gpt-4o-mini"
 
-static void
-add_message(struct csa_buf *b, const char *role, const char *s, size_t n)
+static size_t
+add_message(struct csa_buf *b, const char *role, const struct csa_message *m)
 {
+	size_t	 n;
+
 	csa_buf_addf(b, "{\"role\":\"%s\",\"content\":", role);
-	csa_buf_json(b, s, n);
+	n = csa_chat_text(b, m);
 	csa_buf_putc(b, '}');
+	return n;
 }
 
 /* The vendor's reasoning models refuse any temperature but their own. */
@@ -45,21 +48,23 @@ body(const struct csa_remote_model *m, struct csa_buf *b,
     const struct csa_chat_try *try)
 {
 	const struct csa_chat_req	*req = try->req;
+	struct csa_message		 system = { .text = req->system };
 	const char			*sep = "";
 
 	csa_buf_puts(b, "{\"model\":");
 	csa_buf_jsonz(b, try->model);
 	csa_buf_puts(b, ",\"messages\":[");
 	if (req->system != NULL && req->system[0] != '\0') {
-		add_message(b, "system", req->system, strlen(req->system));
+		system.len = strlen(req->system);
+		add_message(b, "system", &system);
 		sep = ",";
 	}
-	for (size_t i = 0; i < req->nmessages; i++) {
+	for (size_t i = 0; i < req->nmessages;) {
 		const struct csa_message	*t = &req->messages[i];
 
 		csa_buf_puts(b, sep);
-		add_message(b, t->role == CSA_ROLE_USER ? "user" : "assistant",
-		    t->text, t->len);
+		i += add_message(b, t->role == CSA_ROLE_USER ? "user" :
+		    "assistant", t);
 		sep = ",";
 	}
 	/* The vendor wants the new name, many others know only the old. */

@@ -5,16 +5,34 @@
 #include "lib/base/arena.h"
 #include "lib/rag/retrieve_cache.h"
 
+/* All but the text. */
 static void
 keep_chunk(struct csa_arena *arena, struct csa_chunk *c)
 {
 	c->id = csa_arena_strdup(arena, c->id);
 	c->document_id = csa_arena_strdup(arena, c->document_id);
-	c->text = csa_arena_strndup(arena, c->text, c->len);
 	c->title = csa_arena_strdup(arena, c->title);
 	if (c->metadata != NULL)
 		c->metadata = csa_arena_strdup(arena, c->metadata);
 	c->vec = NULL;
+}
+
+/* The texts are most of it: one block, just as large as they are. */
+static void
+keep_texts(struct csa_arena *arena, struct csa_passage *p, size_t n)
+{
+	size_t	 size = 0, i;
+	char	*at;
+
+	for (i = 0; i < n; i++)
+		size += p[i].chunk.len + 1;
+	at = csa_arena_alloc(arena, size);
+	for (i = 0; i < n; i++) {
+		memcpy(at, p[i].chunk.text, p[i].chunk.len);
+		p[i].chunk.text = at;
+		at += p[i].chunk.len;
+		*at++ = '\0';
+	}
 }
 
 /* Of the hits, only what they say of passages that were found is needed. */
@@ -56,6 +74,7 @@ csa_found_copy(struct csa_arena *arena, struct csa_found *found)
 		p[i] = found->passages[i];
 		keep_chunk(arena, &p[i].chunk);
 	}
+	keep_texts(arena, p, found->n);
 	found->passages = p;
 	if (found->elsewhere != NULL) {
 		elsewhere = csa_arena_array(arena, found->n, bool);

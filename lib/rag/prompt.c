@@ -26,34 +26,88 @@ static const char no_passages[] =
     "No passage was found for this question. Unless it is small talk, say "
     "that you don't know.";
 
-/*
- * Add text in which none of our own marks can be read: a '<' that begins one,
- * in any case, is set apart from its name by a space.
- */
-static void
-add_unmarked(struct csa_buf *b, const char *s, size_t n)
+/* The next '<' that begins one of our own marks, in any case, or NULL. */
+static const char *
+next_mark(const char *p, const char *end)
 {
 	static const char *const	 marks[] = { "passage", "question" };
-	const char			*end = s + n, *p = s, *q;
+	const char			*name;
 
-	while ((q = memchr(p, '<', (size_t)(end - p))) != NULL) {
-		const char *name = q + 1;
-
-		csa_buf_add(b, p, (size_t)(q + 1 - p));
+	for (; (p = memchr(p, '<', (size_t)(end - p))) != NULL; p++) {
+		name = p + 1;
 		while (name < end && (*name == '/' || *name == ' '))
 			name++;
 		for (size_t i = 0; i < CSA_NITEMS(marks); i++)
 			if ((size_t)(end - name) >= strlen(marks[i]) &&
 			    strncasecmp(name, marks[i], strlen(marks[i])) == 0)
-				csa_buf_putc(b, ' ');
-		p = q + 1;
+				return p;
 	}
-	csa_buf_add(b, p, (size_t)(end - p));
+	return NULL;
+}
+
+/*
+ * Text in which none of our marks can be read: a '<' that begins one is set
+ * apart from its name by a space.  That is rare: else it is s itself.
+ */
+static const char *
+unmarked(struct csa_arena *arena, const char *s, size_t *n)
+{
+	const char	*end = s + *n, *p = s, *q;
+	struct csa_buf	 b;
+
+	if ((q = next_mark(p, end)) == NULL)
+		return s;
+	csa_buf_init(&b, PROMPTMAX);
+	do {
+		csa_buf_add(&b, p, (size_t)(q + 1 - p));
+		csa_buf_putc(&b, ' ');
+		p = q + 1;
+	} while ((q = next_mark(p, end)) != NULL);
+	csa_buf_add(&b, p, (size_t)(end - p));
+	CSA_MUST(!b.failed);
+	*n = b.len;
+	s = csa_arena_strndup(arena, b.data, b.len);
+	csa_buf_fini(&b);
+	return s;
+}
+
+/* The user's turn as it grows, piece by piece; nothing of it is copied. */
+struct turn {
+	struct csa_arena	*arena;
+	struct csa_message	*pieces;
+	size_t			 n;
+};
+
+static void
+add(struct turn *t, const char *s, size_t n)
+{
+	t->pieces[t->n++] = (struct csa_message){ CSA_ROLE_USER, s, n, true };
+}
+
+static void
+add_unmarked(struct turn *t, const char *s, size_t n)
+{
+	s = unmarked(t->arena, s, &n);
+	add(t, s, n);
+}
+
+/* What stands before a passage, and ends the one before that. */
+static void
+add_head(struct turn *t, size_t number, const char *title)
+{
+	size_t		 n = strlen(title);
+	const char	*s;
+
+	title = unmarked(t->arena, title, &n);
+	s = csa_arena_printf(t->arena, "%s<passage>\n[%zu] %s%s",
+	    number == 1 ? "<passages>\n" : "\n</passage>\n", number, title,
+	    n > 0 ? "\n" : "");
+	add(t, s, strlen(s));
 }
 
 /* Returns what is left of the budget; 0 means this one is the last. */
 static size_t
-add_passage(struct csa_buf *b, size_t number, const struct csa_chunk *c,
+add_passage(struct turn *t, size_t number, const struct csa_chunk *c,
     size_t left)
 {
 	size_t	 cost, len = c->len;
@@ -66,35 +120,27 @@ add_passage(struct csa_buf *b, size_t number, const struct csa_chunk *c,
 			return 0;
 		len = csa_utf8_cut(c->text, len, left * 2);
 	}
-	csa_buf_puts(b, "<passage>\n[");
-	csa_buf_int(b, (int64_t)number);
-	csa_buf_puts(b, "] ");
-	if (c->title[0] != '\0') {
-		add_unmarked(b, c->title, strlen(c->title));
-		csa_buf_puts(b, "\n");
-	}
-	add_unmarked(b, c->text, len);
-	csa_buf_puts(b, "\n</passage>\n");
+	add_head(t, number, c->title);
+	add_unmarked(t, c->text, len);
 	return cost > left ? 0 : left - cost;
 }
 
 static size_t
-add_passages(struct csa_buf *b, const struct csa_passage *p, size_t n,
+add_passages(struct turn *t, const struct csa_passage *p, size_t n,
     long budget)
 {
-	size_t	 left = (size_t)budget, used = 0, before;
+	static const char	 end[] = "\n</passage>\n</passages>\n\n";
+	size_t			 left = (size_t)budget, used = 0, before;
 
-	if (n == 0)
-		return 0;
-	csa_buf_puts(b, "<passages>\n");
 	while (used < n && left > 0) {
-		before = b->len;
-		left = add_passage(b, used + 1, &p[used].chunk, left);
-		if (b->len == before)
+		before = t->n;
+		left = add_passage(t, used + 1, &p[used].chunk, left);
+		if (t->n == before)
 			break;
 		used++;
 	}
-	csa_buf_puts(b, "</passages>\n\n");
+	if (used > 0)
+		add(t, end, sizeof(end) - 1);
 	return used;
 }
 
@@ -116,32 +162,23 @@ csa_prompt_build(struct csa_arena *arena, const char *system_prompt,
     const struct csa_passage *p, size_t n, long context_tokens,
     const char *question, struct csa_prompt *out)
 {
-	struct csa_buf		 b;
-	struct csa_message	*m;
+	static const char	 begin[] = "<question>\n", end[] = "\n</question>";
+	struct turn		 t = { .arena = arena };
 	size_t			 first = nhistory > keep ? nhistory - keep : 0;
-	size_t			 room = strlen(question) + 128;
+	size_t			 kept = nhistory - first;
 
-	csa_buf_init(&b, PROMPTMAX);
-	for (size_t i = 0; i < n; i++)
-		room += p[i].chunk.len + strlen(p[i].chunk.title) + 64;
-	(void)csa_buf_reserve(&b, room);
-	out->npassages = add_passages(&b, p, n, context_tokens);
-	csa_buf_puts(&b, "<question>\n");
-	add_unmarked(&b, question, strlen(question));
-	csa_buf_puts(&b, "\n</question>");
-	CSA_MUST(!b.failed);
+	/* A passage has two pieces, the end of them one, the question three. */
+	t.pieces = csa_arena_array(arena, kept + 2 * n + 4, struct csa_message);
+	for (; t.n < kept; t.n++)
+		t.pieces[t.n] = history[first + t.n];
+	out->npassages = add_passages(&t, p, n, context_tokens);
+	add(&t, begin, sizeof(begin) - 1);
+	add_unmarked(&t, question, strlen(question));
+	add(&t, end, sizeof(end) - 1);
+	t.pieces[t.n - 1].more = false;
 
 	out->system = join(arena, system_prompt, out->npassages > 0 ? rules :
 	    no_passages);
-	out->nmessages = nhistory - first + 1;
-	out->messages = csa_arena_array(arena, out->nmessages,
-	    struct csa_message);
-	if (nhistory > first)
-		memcpy(out->messages, history + first,
-		    (nhistory - first) * sizeof(*history));
-	m = &out->messages[out->nmessages - 1];
-	m->role = CSA_ROLE_USER;
-	m->text = csa_arena_strndup(arena, b.data, b.len);
-	m->len = b.len;
-	csa_buf_fini(&b);
+	out->messages = t.pieces;
+	out->nmessages = t.n;
 }

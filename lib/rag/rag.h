@@ -129,12 +129,13 @@ int	csa_retrieve(const struct csa_rag *, struct csa_ctx *,
 struct csa_prompt {
 	const char		*system;
 	struct csa_message	*messages;
-	size_t			 nmessages;
+	size_t			 nmessages;	/* in pieces: see csa_message */
 	size_t			 npassages;	/* how many fitted the budget */
 };
 
 /*
- * Put the prompt together in the arena.  The system text is the operator's and
+ * Put the prompt together in the arena, of pieces that are the passages' own: they
+ * and the question must live as long.  The system text is the operator's and
  * ours alone; passages, history and question stand in the user's turns, between
  * marks that their own text cannot write.  The last `keep` messages of history
  * are used.

@@ -72,18 +72,21 @@ passage(const char *s)
 struct csa_chat_req
 request(const char *question)
 {
-	static struct csa_message	 m[3];
+	static struct csa_message	 m[4];
 	static struct csa_passage	 p;
 
-	m[0] = (struct csa_message){ CSA_ROLE_USER, "hello", 5 };
-	m[1] = (struct csa_message){ CSA_ROLE_ASSISTANT, "hi", 2 };
+	m[0] = (struct csa_message){ CSA_ROLE_USER, "hello", 5, false };
+	m[1] = (struct csa_message){ CSA_ROLE_ASSISTANT, "hi", 2, false };
+	/* The last turn in two pieces, as prompts are. */
 	m[2] = (struct csa_message){ CSA_ROLE_USER, question,
-	    strlen(question) };
+	    strlen(question) / 2, true };
+	m[3] = (struct csa_message){ CSA_ROLE_USER, question + m[2].len,
+	    strlen(question) - m[2].len, false };
 	p.chunk.id = "c";
 	p.chunk.text = text;
 	p.chunk.len = strlen(p.chunk.text);
 	return (struct csa_chat_req){ .system = "be brief", .messages = m,
-	    .nmessages = 3, .temperature = .5, .max_output_tokens = 100,
+	    .nmessages = 4, .temperature = .5, .max_output_tokens = 100,
 	    .question = question, .passages = &p, .npassages = 1 };
 }
 

@@ -54,7 +54,7 @@ ask(void)
 		.scope = { "t", "faq" },
 		.generation = { .store = 7,
 		    .token = "0123456789abcdef0123456789abcdef" },
-		.history = { { CSA_ROLE_USER, "Hello", 5 },
+		.history = { { CSA_ROLE_USER, "Hello", 5, false },
 		    { CSA_ROLE_USER, "Again", 5 } },
 		.rag = { .context_tokens = 6000 },
 		.a = {
@@ -234,7 +234,7 @@ END_TEST
 /* Who changes the prompt has to raise CSA_PROMPT_FORMAT, and this with it. */
 START_TEST(the_prompt_is_that_of_its_format)
 {
-	struct csa_message	 history = { CSA_ROLE_USER, "Hello", 5 };
+	struct csa_message	 history = { CSA_ROLE_USER, "Hello", 5, false };
 	struct csa_passage	 p = { .chunk = { .id = "i", .title = "T",
 	    .document_id = "d", .text = "text", .len = 4 } };
 	struct csa_prompt	 prompt;

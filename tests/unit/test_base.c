@@ -88,6 +88,28 @@ START_TEST(a_huge_append_fails_and_does_not_wrap)
 }
 END_TEST
 
+START_TEST(a_buffer_gives_back_what_it_does_not_use)
+{
+	struct csa_buf	 b;
+
+	csa_buf_init(&b, 4096);
+	csa_buf_fit(&b);
+	ck_assert_ptr_null(b.data);
+	ck_assert_int_eq(csa_buf_reserve(&b, 4000), 0);
+	csa_buf_puts(&b, "abc");
+	csa_buf_fit(&b);
+	ck_assert_uint_eq(b.size, 4);
+	ck_assert_str_eq(b.data, "abc");
+	/* It may grow again; a little is left as it is. */
+	ck_assert_int_eq(csa_buf_reserve(&b, 100), 0);
+	csa_buf_fit(&b);
+	csa_buf_puts(&b, "def");
+	ck_assert_uint_eq(b.size, 104);
+	ck_assert_str_eq(b.data, "abcdef");
+	csa_buf_fini(&b);
+}
+END_TEST
+
 START_TEST(formats_longer_than_what_is_allocated)
 {
 	struct csa_buf	 b;
@@ -531,6 +553,7 @@ add_base(Suite *s)
 	tcase_add_test(tc, a_buffer_takes_its_ceiling_and_not_a_byte_more);
 	tcase_add_test(tc, a_failed_buffer_stays_failed_until_reset);
 	tcase_add_test(tc, a_huge_append_fails_and_does_not_wrap);
+	tcase_add_test(tc, a_buffer_gives_back_what_it_does_not_use);
 	tcase_add_test(tc, formats_longer_than_what_is_allocated);
 	tcase_add_loop_test(tc, strings_become_json_and_read_back, 0,
 	    CSA_NITEMS(strings));

@@ -100,6 +100,7 @@ static const char	*model_text = "It is so [1].";
 static struct csa_chat_req asked;
 /* Copies: what asked points at ends with the request. */
 static char		 asked_model[64], asked_first[64], asked_system[64];
+static size_t		 asked_turns;
 static struct csa_ctx	 asked_ctx;
 
 static int
@@ -114,6 +115,9 @@ fake_generate(struct csa_model *m, struct csa_ctx *ctx,
 	snprintf(asked_model, sizeof(asked_model), "%s",
 	    req->model != NULL ? req->model : "");
 	snprintf(asked_first, sizeof(asked_first), "%s", req->messages[0].text);
+	asked_turns = 0;
+	for (size_t i = 0; i < req->nmessages; i++)
+		asked_turns += !req->messages[i].more;
 	snprintf(asked_system, sizeof(asked_system), "%s", req->system);
 	asked_ctx = *ctx;
 	if (model_error != CSA_OK)
@@ -532,7 +536,7 @@ START_TEST(hands_the_parameters_to_the_model)
 	    "\"chat_history_length\":1,\"system_prompt\":\"be brief\"}}"), 200);
 	ck_assert_str_eq(asked_model, "m/1");
 	ck_assert_double_eq(asked.temperature, 0.25);
-	ck_assert_uint_eq(asked.nmessages, 2);
+	ck_assert_uint_eq(asked_turns, 2);
 	ck_assert_str_eq(asked_first, "h2");
 	ck_assert(strncmp(asked_system, "be brief\n", 9) == 0);
 }

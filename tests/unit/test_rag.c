@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/buf.h"
 #include "lib/base/mem.h"
 #include "lib/rag/fuse.h"
 #include "lib/rag/rag.h"
@@ -272,22 +273,44 @@ count(const char *text, const char *what)
 	return n;
 }
 
+/* The user's turn as the model is given it: the last message, of many pieces. */
+static const char *
+turn_of(const struct csa_prompt *p)
+{
+	struct csa_buf	 b;
+	const char	*text;
+	size_t		 i = p->nmessages - 1;
+
+	ck_assert(!p->messages[i].more);
+	while (i > 0 && p->messages[i - 1].more)
+		i--;
+	csa_buf_init(&b, 1 << 20);
+	for (; i < p->nmessages; i++) {
+		ck_assert_int_eq(p->messages[i].role, CSA_ROLE_USER);
+		csa_buf_add(&b, p->messages[i].text, p->messages[i].len);
+	}
+	text = csa_arena_strndup(arena, b.data, b.len);
+	csa_buf_fini(&b);
+	return text;
+}
+
 START_TEST(keeps_the_last_messages_of_history)
 {
 	struct csa_message	 history[] = {
-		{ CSA_ROLE_USER, "one", 3 }, { CSA_ROLE_ASSISTANT, "two", 3 },
-		{ CSA_ROLE_USER, "three", 5 },
+		{ CSA_ROLE_USER, "one", 3, false },
+		{ CSA_ROLE_ASSISTANT, "two", 3, false },
+		{ CSA_ROLE_USER, "three", 5, false },
 	};
 	struct csa_prompt	 p;
 
 	csa_prompt_build(arena, "sys", history, 3, 2, NULL, 0, 1000, "q", &p);
-	ck_assert_uint_eq(p.nmessages, 3);
 	ck_assert_str_eq(p.messages[0].text, "two");
 	ck_assert_str_eq(p.messages[1].text, "three");
-	ck_assert(strstr(p.messages[2].text, "<question>\nq\n</question>"));
-	ck_assert_int_eq(p.messages[2].role, CSA_ROLE_USER);
+	ck_assert(!p.messages[1].more && p.messages[2].more);
+	ck_assert_str_eq(turn_of(&p), "<question>\nq\n</question>");
 	csa_prompt_build(arena, "sys", history, 3, 0, NULL, 0, 1000, "q", &p);
-	ck_assert_uint_eq(p.nmessages, 1);
+	ck_assert_str_eq(p.messages[0].text, "<question>\n");
+	ck_assert_str_eq(turn_of(&p), "<question>\nq\n</question>");
 }
 END_TEST
 
@@ -304,14 +327,34 @@ START_TEST(numbers_the_passages_within_the_budget)
 		p[i] = (struct csa_passage){ chunk("x", words), 1 };
 	/* 400 bytes are 100 tokens, and a little for the marks. */
 	csa_prompt_build(arena, "s", NULL, 0, 0, p, 3, 250, "q", &prompt);
-	text = prompt.messages[0].text;
+	text = turn_of(&prompt);
 	ck_assert_uint_eq(prompt.npassages, 2);
 	ck_assert(strstr(text, "[1] ") != NULL && strstr(text, "[2] ") != NULL);
 	ck_assert(strstr(text, "[3] ") == NULL);
 	/* The first one is cut rather than left out. */
 	csa_prompt_build(arena, "s", NULL, 0, 0, p, 3, 50, "q", &prompt);
 	ck_assert_uint_eq(prompt.npassages, 1);
-	ck_assert_uint_lt(prompt.messages[0].len, 300);
+	ck_assert_uint_lt(strlen(turn_of(&prompt)), 300);
+}
+END_TEST
+
+START_TEST(puts_the_user_s_turn_together)
+{
+	struct csa_passage	 p[2] = {
+		{ chunk("x", "first"), 1 }, { chunk("y", "second"), 1 },
+	};
+	struct csa_prompt	 prompt;
+
+	p[0].chunk.title = "";
+	p[1].chunk.title = "Title";
+	csa_prompt_build(arena, "s", NULL, 0, 0, p, 2, 250, "q", &prompt);
+	ck_assert_str_eq(turn_of(&prompt), "<passages>\n"
+	    "<passage>\n[1] first\n</passage>\n"
+	    "<passage>\n[2] Title\nsecond\n</passage>\n</passages>\n\n"
+	    "<question>\nq\n</question>");
+	/* No room for any: there is no list of none. */
+	csa_prompt_build(arena, "s", NULL, 0, 0, p, 2, 0, "q", &prompt);
+	ck_assert_str_eq(turn_of(&prompt), "<question>\nq\n</question>");
 }
 END_TEST
 
@@ -330,7 +373,7 @@ START_TEST(lets_no_text_write_our_marks)
 	p.chunk.title = forgeries[_i];
 	csa_prompt_build(arena, "the operator", NULL, 0, 0, &p, 1, 1000,
 	    forgeries[_i], &prompt);
-	text = prompt.messages[0].text;
+	text = turn_of(&prompt);
 	ck_assert_uint_eq(count(text, "<passages>"), 1);
 	ck_assert_uint_eq(count(text, "</passages>"), 1);
 	ck_assert_uint_eq(count(text, "<passage>"), 1);
@@ -369,6 +412,7 @@ main(void)
 	tcase_add_loop_test(tc, learns_nothing_where_it_cannot, 0, 4);
 	tcase_add_test(tc, keeps_the_last_messages_of_history);
 	tcase_add_test(tc, numbers_the_passages_within_the_budget);
+	tcase_add_test(tc, puts_the_user_s_turn_together);
 	tcase_add_loop_test(tc, lets_no_text_write_our_marks, 0,
 	    (int)CSA_NITEMS(forgeries));
 	tcase_add_test(tc, estimates_tokens);

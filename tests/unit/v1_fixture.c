@@ -103,7 +103,7 @@ note(const struct csa_chat_req *r)
 	    r->model != NULL ? r->model : "");
 	asked_messages[0] = '\0';
 	/* The last one has the passages before the question: not here. */
-	for (size_t i = 0; i + 1 < r->nmessages; i++)
+	for (size_t i = 0; !r->messages[i].more; i++)
 		n += (size_t)snprintf(asked_messages + n,
 		    sizeof(asked_messages) - n, "%s:%.*s|",
 		    r->messages[i].role == CSA_ROLE_USER ? "user" :
