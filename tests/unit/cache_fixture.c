@@ -147,7 +147,7 @@ void
 mc_put(const char *key, const void *val, size_t n)
 {
 	struct csa_err	 err;
-	struct csa_kv	*kv = csa_kv_memcached_open(mc_socket, 1000, &err);
+	struct csa_kv	*kv = csa_kv_memcached_open(mc_socket, 10000, &err);
 
 	ck_assert_int_eq(kv->ops->set(kv, key, val, n, 0), 0);
 	kv->ops->close(kv);
@@ -157,7 +157,7 @@ bool
 mc_has(const char *key)
 {
 	struct csa_err	 err;
-	struct csa_kv	*kv = csa_kv_memcached_open(mc_socket, 1000, &err);
+	struct csa_kv	*kv = csa_kv_memcached_open(mc_socket, 10000, &err);
 	void		*val;
 	size_t		 n;
 	int		 rc = kv->ops->get(kv, key, &val, &n);

@@ -62,7 +62,7 @@ START_TEST(a_change_is_seen_here_at_once_and_there_within_a_second)
 {
 	struct csa_generation	 old = generation(cache, &bot), new;
 	struct csa_generation	 kept = generation(cache, &second);
-	int64_t			 began;
+	int64_t			 began, asked;
 
 	ck_assert(same(old, generation(other, &bot)));
 	began = csa_now_ms();
@@ -70,8 +70,8 @@ START_TEST(a_change_is_seen_here_at_once_and_there_within_a_second)
 	new = generation(cache, &bot);
 	ck_assert(!same(old, new));
 	ck_assert_int_ge(new.changed, old.changed);
-	while (!same(new, generation(other, &bot)))
-		ck_assert_int_lt(csa_now_ms() - began, 1000);
+	while (asked = csa_now_ms(), !same(new, generation(other, &bot)))
+		ck_assert_int_lt(asked - began, 1000);
 	ck_assert(same(kept, generation(cache, &second)));
 }
 END_TEST
@@ -79,11 +79,16 @@ END_TEST
 START_TEST(what_was_read_is_believed_for_less_than_a_second)
 {
 	unsigned	 gets;
+	int64_t		 began;
 
-	generation(cache, &bot);
-	gets = fake.gets;
-	for (int i = 0; i < 100; i++)
+	/* Again, where a busy machine took as long as it is believed. */
+	do {
+		began = csa_now_ms();
 		generation(cache, &bot);
+		gets = fake.gets;
+		for (int i = 0; i < 100; i++)
+			generation(cache, &bot);
+	} while (csa_now_ms() - began >= CSA_TOKEN_MS);
 	ck_assert_uint_eq(fake.gets, gets);
 	outlive_the_memory();
 	generation(cache, &bot);
@@ -99,6 +104,7 @@ START_TEST(however_many_bots)
 	char				 name[20];
 	const struct csa_scope		 scope = { "", name };
 	unsigned			 gets;
+	int64_t				 began;
 
 	for (int i = 0; i < 10000; i++) {
 		snprintf(name, sizeof(name), "%d", i);
@@ -110,14 +116,17 @@ START_TEST(however_many_bots)
 		ck_assert(same(g[i], generation(cache, &scope)));
 	}
 	ck_assert_uint_gt(fake.gets, gets);
-	outlive_the_memory();
-	for (int round = 0; round < 2; round++) {
-		gets = fake.gets;
-		for (int i = 0; i < 300; i++) {
-			snprintf(name, sizeof(name), "%d", i);
+	/* Again, where a busy machine took as long as they are remembered. */
+	do {
+		outlive_the_memory();
+		began = csa_now_ms();
+		for (int i = 0; i < 600; i++) {
+			if (i == 300)
+				gets = fake.gets;
+			snprintf(name, sizeof(name), "%d", i % 300);
 			generation(cache, &scope);
 		}
-	}
+	} while (csa_now_ms() - began >= CSA_TOKEN_MS);
 	ck_assert_uint_le(fake.gets, gets + 3);
 }
 END_TEST

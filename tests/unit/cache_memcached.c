@@ -106,6 +106,8 @@ alone(void)
 	return csa_metric_value(CSA_M_cache_breaker_open, mc_socket);
 }
 
+#define OPERATION_MS	600	/* longer than a busy machine takes for one */
+
 START_TEST(a_silent_memcached_is_paid_for_three_times)
 {
 	struct csa_cache_key	 key = key_of(CSA_CACHE_ANSWER, "q");
@@ -114,8 +116,8 @@ START_TEST(a_silent_memcached_is_paid_for_three_times)
 	bool			 left;
 	int64_t			 t, request;
 
-	mc_config.memcached_timeout_ms = 50;
-	mc_config.cache_budget_ms = 100;
+	mc_config.memcached_timeout_ms = (long)patience(OPERATION_MS);
+	mc_config.cache_budget_ms = (long)patience(2 * OPERATION_MS);
 	host_open(&host, true);
 	csa_cache_put(host.cache, &ctx, &key, "v", 1, 600);
 	mc_hang(true);
@@ -127,10 +129,13 @@ START_TEST(a_silent_memcached_is_paid_for_three_times)
 		request = csa_now_ms();
 		for (int k = 0; k < 4; k++)
 			(void)csa_cache_get(host.cache, &ctx, &key, &got);
-		ck_assert_int_le(spent, patience(110) * 1000000);
-		ck_assert_int_le(csa_now_ms() - request, patience(120));
+		/* Two, and what a busy machine needs beside. */
+		ck_assert_int_lt(spent, patience(3 * OPERATION_MS) * 1000000);
+		ck_assert_int_lt(csa_now_ms() - request,
+		    patience(3 * OPERATION_MS));
 	}
-	ck_assert_int_le(csa_now_ms() - t, patience(400));
+	/* Two hundred that waited would take minutes. */
+	ck_assert_int_le(csa_now_ms() - t, patience(4500));
 	ck_assert_uint_eq(alone(), 1);
 	ck_assert_int_eq(csa_kv_pool_state(host.pool, 0, &name, &left), 1);
 	ck_assert_str_eq(name, mc_socket);
@@ -139,7 +144,7 @@ START_TEST(a_silent_memcached_is_paid_for_three_times)
 	mc_hang(false);
 	ctx.spent = NULL;
 	while (csa_cache_get(host.cache, &ctx, &key, &got) == 0) {
-		ck_assert_int_le(csa_now_ms() - t, patience(6000));
+		ck_assert_int_le(csa_now_ms() - t, patience(20000));
 		nap(20);
 	}
 	ck_assert_int_ge(csa_now_ms() - t, 4900);
@@ -153,7 +158,7 @@ START_TEST(generations_on_two_hosts)
 	const struct csa_scope	 scope = { "t", "b" };
 	struct host		 there;
 	struct csa_generation	 a, b;
-	int64_t			 began;
+	int64_t			 began, asked;
 
 	host_open(&host, true);
 	host_open(&there, true);
@@ -166,9 +171,11 @@ START_TEST(generations_on_two_hosts)
 		    1, &a), 1);
 		ck_assert_str_ne(a.token, b.token);
 		do {
-			ck_assert_int_lt(csa_now_ms() - began, patience(1000));
+			asked = csa_now_ms();
 			ck_assert_int_eq(csa_generation_get(there.cache, &ctx,
 			    &scope, 1, &b), 1);
+			ck_assert(strcmp(a.token, b.token) == 0 ||
+			    asked - began < 1000);
 		} while (strcmp(a.token, b.token) != 0);
 	}
 	host_close(&there);

@@ -44,6 +44,10 @@ rest(struct csa_embed_job *job, struct csa_err *err)
 {
 	struct csa_ctx	*ctx = job->ctx;
 
+	while (atomic_load(&job->e->awaited) > 0 &&
+	    csa_left_ms(ctx->deadline) > 0)
+		if (csa_waiter_pause(ctx->waiter, csa_now_ms() + 5, err) == -1)
+			return -1;
 	if (job->e->delay_ms == 0)
 		return 0;
 	if (csa_waiter_pause(ctx->waiter, csa_sooner(ctx->deadline,

@@ -65,10 +65,12 @@ START_TEST(told_by_two)
 	take_the_lead();
 	start_follower(&f, REMOTE, patience(30000));
 	csa_flight_tell(flight, "the first", 9);
+	for (int i = 0; i < 500 && f.nheard < 9; i++)
+		pause_ms(&leader, 20);
 	/* It looks every 50 ms by then, so it will hardly be first. */
 	pause_ms(&leader, 400);
 	csa_flight_leave(flight);
-	who_open(&w, &hosts[0], 3000);
+	who_open(&w, &hosts[0], 1500);
 	flight = flight_board(&w, 0);
 	/* Unless the other one was first after all; on a busy machine even done. */
 	if (csa_flight_leads(flight) ||

@@ -157,14 +157,18 @@ START_TEST(a_request_spends_no_more_than_its_budget)
 	struct csa_cached	 many[3];
 	struct csa_cache_key	 keys[3] = { key, key, key };
 
+	config.memcached_timeout_ms = 1500;
+	config.cache_budget_ms = 3000;
+	csa_cache_free(cache);
+	cache = csa_cache_new(pool, &config);
 	ctx.spent = &spent;
-	fake.delay_ms = 30;
+	fake.delay_ms = 800;
 	for (int i = 0; i < 10; i++)
 		ck_assert_int_eq(csa_cache_get(cache, &ctx, &key, &got), 0);
-	/* After two a third one, of 50 ms at most, might be too much. */
+	/* After two a third one, of 1.5 s at most, might be too much. */
 	ck_assert_uint_eq(fake.gets, 2);
-	ck_assert_int_ge(spent, 60 * 1000000);
-	ck_assert_int_lt(spent, 100 * 1000000);
+	ck_assert_int_ge(spent, 1600 * INT64_C(1000000));
+	ck_assert_int_lt(spent, 3000 * INT64_C(1000000));
 	ck_assert_uint_eq(counted("answer|miss"), 2);
 	ck_assert_uint_eq(counted("answer|skipped"), 8);
 	csa_cache_put(cache, &ctx, &key, "v", 1, 60);

@@ -25,6 +25,7 @@ struct watched {
 	/* How it is to answer. */
 	enum csa_errcode	 error;		/* of all that begins; CSA_OK */
 	long			 delay_ms;	/* needs a waiter */
+	atomic_uint		 awaited;	/* who are to board before that */
 	bool			 as_text;	/* numbers as they came */
 	/* What it was asked, in order; for one thread. */
 	bool			 records;

@@ -7,6 +7,7 @@
 #define CSA_TESTS_TEST_FLIGHT_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include <check.h>
 
@@ -46,7 +47,8 @@ struct follower {
 	/* What its ear heard. */
 	bool		 listens;
 	char		 heard[4096];
-	size_t		 nheard, times;
+	atomic_size_t	 nheard;
+	size_t		 times;
 	size_t		 odd;		/* not growing, not the same so far */
 	size_t		 ends_at;	/* bytes after which it hangs up */
 };
