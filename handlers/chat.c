@@ -3,7 +3,7 @@
  */
 #include "config.h"
 
-#include <string.h>
+#include <stddef.h>
 
 #include "handlers/chat_probe.h"
 #include "handlers/chat_reply.h"
@@ -16,6 +16,7 @@
 #include "lib/config/config.h"
 #include "lib/text/digest.h"
 #include "lib/text/fields.h"
+#include "lib/web/accept.h"
 #include "lib/web/req.h"
 #include "lib/web/resp.h"
 
@@ -55,15 +56,6 @@ reply(struct csa_call *call, const struct csa_turn *t, struct csa_err *err)
 	return csa_reply_send(call->resp, &b, err);
 }
 
-/* Does the Accept header name text/event-stream?  A weight is not looked at. */
-static bool
-accepts_events(const struct csa_req *req)
-{
-	const char	*s = req->io->header(req->io_arg, "HTTP_ACCEPT", NULL);
-
-	return s != NULL && strcasestr(s, "text/event-stream") != NULL;
-}
-
 static int
 read_request(struct csa_app *app, struct csa_call *call,
     struct csa_chat_request *r, struct csa_digest *digest, struct csa_err *err)
@@ -76,7 +68,8 @@ read_request(struct csa_app *app, struct csa_call *call,
 	if ((body = csa_call_fields(app, call, arena, &b, err)) != NULL)
 		rc = csa_chat_request_parse(body, app->config,
 		    call->req->ctx.arena, r, err);
-	if (rc == 0 && accepts_events(call->req))
+	if (rc == 0 && csa_accepts_events(call->req->io->header(
+	    call->req->io_arg, "HTTP_ACCEPT", NULL)))
 		r->stream = true;
 	if (rc == 0 && r->stream)
 		csa_sha256(b.data, b.len, digest);

@@ -7,6 +7,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/mem.h"
+#include "lib/web/accept.h"
 #include "lib/web/req.h"
 #include "lib/web/resp.h"
 #include "tests/suite.h"
@@ -270,6 +271,45 @@ START_TEST(a_header_after_the_beginning_is_a_bug)
 }
 END_TEST
 
+static const struct {
+	const char	*header;
+	bool		 events;
+} accepts[] = {
+	{ NULL, false },
+	{ "", false },
+	{ ",", false },
+	{ "*/*", false },
+	{ "text/*", false },
+	{ "application/json", false },
+	{ "text/event-stream", true },
+	{ "TEXT/Event-Stream", true },
+	{ " ,text/event-stream\t;charset=utf-8", true },
+	{ "text/event-stream, */*;q=0.1", true },
+	{ "application/json, text/event-stream", true },
+	{ "application/json;q=0.9,text/event-stream;q=0.9", true },
+	{ "application/json;q=0.25, text/event-stream;q=0.3", true },
+	{ "application/json;q=0.25, text/event-stream; Q=0.249", false },
+	{ "application/json, text/event-stream;q=0.5", false },
+	{ "application/json;q=0, text/event-stream;q=0.001", true },
+	{ "text/event-stream;q=0", false },
+	{ "text/event-stream;q=0.000, application/json", false },
+	{ "text/event-stream;charset=utf-8;q=0", false },
+	{ "text/event-stream, x/y;q=0", true },
+	{ "text/event-stream;q=", true },
+	{ "text/event-stream;", true },
+	{ "text/event-streams", false },
+	{ "xtext/event-stream", false },
+	{ "text/event-strea", false },
+	{ "x/y;z=text/event-stream", false },
+};
+
+START_TEST(accept_is_weighed)
+{
+	ck_assert_int_eq(csa_accepts_events(accepts[_i].header),
+	    accepts[_i].events);
+}
+END_TEST
+
 START_TEST(every_error_has_a_phrase)
 {
 	for (int code = CSA_OK + 1; code < CSA_ERR__MAX; code++)
@@ -289,6 +329,8 @@ main(void)
 	tcase_add_loop_test(req, targets_have_one_reading, 0,
 	    (int)CSA_NITEMS(targets));
 	tcase_add_test(req, any_byte_is_survived);
+	tcase_add_loop_test(req, accept_is_weighed, 0,
+	    (int)CSA_NITEMS(accepts));
 	tcase_add_checked_fixture(rsp, setup, teardown);
 	tcase_add_test(rsp, a_whole_answer);
 	tcase_add_test(rsp, a_sink_without_end_is_flushed);
