@@ -39,6 +39,22 @@ request_id(struct csa_req *req)
 	return id;
 }
 
+static int
+bad_limit(const char *s, struct csa_err *err)
+{
+	static const char	 digits[] = "0123456789";
+	size_t			 n = *s == '-' ? 1 : 0;
+
+	/* A number all the same, and none that can be. */
+	n += strspn(s + n, digits);
+	if (n > 0 && s[n - 1] != '-' && s[n] == '\0')
+		return csa_fail(err, CSA_ERR_INVALID_VALUE, CSA_SRC_CLIENT,
+		    "X-Request-Timeout-Ms must be between 1 and %d",
+		    INT32_MAX);
+	return csa_fail(err, CSA_ERR_BAD_REQUEST, CSA_SRC_CLIENT,
+	    "X-Request-Timeout-Ms must be a number of milliseconds");
+}
+
 /* The route's own limit; X-Request-Timeout-Ms may only shorten it. */
 static int
 set_deadline(struct csa_app *app, struct csa_call *call, struct csa_err *err)
@@ -50,9 +66,7 @@ set_deadline(struct csa_app *app, struct csa_call *call, struct csa_err *err)
 	s = req->io->header(req->io_arg, "HTTP_X_REQUEST_TIMEOUT_MS", NULL);
 	if (s != NULL) {
 		if (csa_parse_int(s, 1, INT32_MAX, &ms) == -1)
-			return csa_fail(err, CSA_ERR_BAD_REQUEST,
-			    CSA_SRC_CLIENT,
-			    "X-Request-Timeout-Ms must be a number from 1");
+			return bad_limit(s, err);
 		if (ms < limit)
 			limit = ms;
 	}

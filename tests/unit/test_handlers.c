@@ -522,8 +522,16 @@ START_TEST(a_header_may_only_shorten_the_time)
 	ck_assert(csa_left_ms(asked_ctx.deadline) <= 60000);
 	l.headers[3] = "soon";
 	ck_assert_int_eq(serve_key("POST", "/chat", CHAT), 400);
-	l.headers[3] = "0";
+	l.headers[3] = "-";
 	ck_assert_int_eq(serve_key("POST", "/chat", CHAT), 400);
+	l.headers[3] = "-1";
+	ck_assert_int_eq(serve_key("POST", "/chat", CHAT), 422);
+	l.headers[3] = "0";
+	ck_assert_int_eq(serve_key("POST", "/chat", CHAT), 422);
+	l.headers[3] = "99999999999999999999";
+	ck_assert_int_eq(serve_key("POST", "/chat", CHAT), 422);
+	ck_assert_str_eq(field("error_message"),
+	    "X-Request-Timeout-Ms must be between 1 and 2147483647");
 }
 END_TEST
 
