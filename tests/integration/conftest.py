@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from harness import SERVERS, Emulator, Memcached, Service, temporary
+from harness import PATIENT, SERVERS, Emulator, Memcached, Service, temporary
 
 # Those with the longest jobs, so that none of them is left for the end.
 LONGEST = ["test_caches", "test_cache_fresh", "test_faults", "test_answer_cache", "test_fallback", "test_doctor"]
@@ -37,7 +37,7 @@ def site(request):
     with temporary() as d, contextlib.ExitStack() as ends:
         memcached = Memcached(d)
         ends.callback(memcached.stop)
-        service = Service(d, {"memcached_servers": memcached.socket})
+        service = Service(d, {"memcached_servers": memcached.socket, **PATIENT})
         ends.callback(service.stop)
         if server.pools:
             service.start()

@@ -12,7 +12,7 @@ import pytest
 
 import sse
 from conftest import Cloud
-from harness import SERVERS, SLOW, Memcached, counter, temporary, unanswered, wait_until
+from harness import PATIENT, SERVERS, SLOW, Memcached, counter, temporary, unanswered, wait_until
 
 BOT = "stars"
 DOCS = ["The observatory opens its dome on clear nights from March to October.",
@@ -27,8 +27,7 @@ def site(emulator, config=None, vendors=("gemini",), memcached=True, bots=None, 
     """A service with the documents stored; nothing is cached of them yet."""
     emulator.reset()
     with temporary() as d, contextlib.ExitStack() as ends:
-        # A busy machine is not what is tested here: memcached may take its time.
-        options = {"memcached_timeout_ms": 2000, "cache_budget_ms": 10000, **(config or {})}
+        options = {**PATIENT, **(config or {})}
         if memcached:
             m = Memcached(d)
             ends.callback(m.stop)
@@ -459,6 +458,30 @@ def upstream_pids(cloud, emulator):
     return pids
 
 
+def kill_the_leader(c, emulator, ask_one):
+    """Fifty who ask the same, and the one who leads is killed: what each got, None where that is nothing, and when."""
+    before, aboard = calls(emulator), followers(c.client)
+    ends = [None] * 50
+
+    def one(i):
+        try:
+            return ask_one()
+        except (OSError, AssertionError):
+            return None
+        finally:
+            ends[i] = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        all_of_them = pool.submit(at_once, 50, one)
+        leader = wait_until(lambda: (calls(emulator) - before)["chat"] == 1 and upstream_pids(c, emulator), 20 * SLOW)
+        assert leader and len(leader) == 1, leader
+        # On board are all but those of whom this machine is still sending the requests.
+        wait_until(lambda: followers(c.client) - aboard >= 49, 2 * SLOW, 0.1)
+        os.kill(leader[0], signal.SIGKILL)
+        killed = time.monotonic()
+        answers = all_of_them.result()
+    return answers, [end - killed for end in ends], (calls(emulator) - before)["chat"]
+
+
 @pytest.mark.parametrize("server, stream", [("nginx", False), ("lighttpd", False), ("lighttpd", True)],
                          ids=["nginx", "lighttpd", "stream"])
 def test_the_leading_worker_is_killed(emulator, server, stream):
@@ -469,41 +492,28 @@ def test_the_leading_worker_is_killed(emulator, server, stream):
         question = "EMU:len=200 EMU:slow=80 through thick and thin" if stream else QUESTION
         if not stream:
             slow(emulator, delay_ms=5000 * SLOW)
-        before, aboard = calls(emulator), followers(c.client)
-        ends = [None] * 50
 
-        def one(i):
-            try:
-                if stream:
-                    out = streamed(c.client, question)
-                else:
-                    out = c.client.chat(BOT, question)
-                    out = out if out.status == 200 else None
-            finally:
-                ends[i] = time.monotonic()
-            return out
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            all_of_them = pool.submit(at_once, 50, one)
-            leader = wait_until(lambda: (calls(emulator) - before)["chat"] == 1 and upstream_pids(c, emulator), 20 * SLOW)
-            assert leader and len(leader) == 1, leader
-            # On board are all but those of whom this machine is still sending the requests.
-            wait_until(lambda: followers(c.client) - aboard >= 49, 2 * SLOW, 0.1)
-            os.kill(leader[0], signal.SIGKILL)
-            killed = time.monotonic()
-            answers = all_of_them.result()
-        if stream:
-            good = [a for a in answers if isinstance(a, list) and a and a[-1].name == "done"]
-            assert {sse.text(a) for a in good} == {sse.text(good[0])} and len(sse.text(good[0]).split()) == 200
-        else:
-            good = [a for a in answers if a is not None and not isinstance(a, Exception)]
-            assert len({a.json["response"] for a in good}) == 1 and "ninety minutes" in good[0].json["response"]
-        lost = [ends[i] - killed for i, a in enumerate(answers) if a not in good]
-        # Those went down with it: they ended then and there. How many one worker has is the kernel's choice.
+        def ask_one():
+            if not stream:
+                r = c.client.chat(BOT, question)
+                return r.json["response"] if r.status == 200 else None
+            events = streamed(c.client, question)
+            return sse.text(events) if events and events[-1].name == "done" else None
+        for _ in range(3):
+            answers, took, called = kill_the_leader(c, emulator, ask_one)
+            # How many one worker has is the kernel's choice. Where it has all, nobody is left to be answered.
+            if any(answers):
+                break
+        good = {a for a in answers if a is not None}
+        lost = [t for t, a in zip(took, answers, strict=True) if a is None]
+        assert len(good) == 1
+        assert len(good.pop().split()) == 200 if stream else "ninety minutes" in good.pop()
+        # Those went down with it: they ended then and there.
         if server == "nginx":
             assert not lost, len(lost)
         else:
-            assert 1 <= len(lost) <= 46 and max(lost) < 3 * SLOW, (len(lost), lost)
-        assert (calls(emulator) - before)["chat"] == 2
+            assert 1 <= len(lost) <= 49 and max(lost) < 3 * SLOW, (len(lost), lost)
+        assert called == 2
 
 
 def test_two_answers_are_never_glued(emulator):

@@ -15,15 +15,12 @@ import time
 import pytest
 
 from conftest import Cloud
-from harness import BUILD, SLOW, Memcached, temporary
+from harness import BUILD, PATIENT, SLOW, Memcached, temporary
 
 PROGRAM = os.path.join(BUILD, "cli/chatsphere")
 STEPS = int(os.environ.get("CSA_FRESH_STEPS", "4000")) // SLOW
 BOT, DOCUMENTS = "twin", 6
 TENANTS = {"a": "key-of-tenant-a-0123456789abcdef", "b": "key-of-tenant-b-0123456789abcdef"}
-# A busy machine is not what is tested here: memcached may take its time. What it does not say in its time is not told to
-# the other host either.
-PATIENT = {"memcached_timeout_ms": 2000, "cache_budget_ms": 10000}
 MARK = re.compile(r"mark-([a-z])-(\d+)-(\d+)-end")
 TOPICS = ["harbor", "orchard", "quarry", "viaduct", "windmill", "foundry"]
 

@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from harness import BUILD, KEY, SERVERS, ApacheFcgid, ApacheProxy, Emulator, Lighttpd, Memcached, Nginx, Service, temporary, wait_until
+from harness import BUILD, KEY, PATIENT, SERVERS, ApacheFcgid, ApacheProxy, Emulator, Lighttpd, Memcached, Nginx, Service, temporary, wait_until
 
 PROGRAM = os.path.join(BUILD, "cli/chatsphere")
 
@@ -123,7 +123,7 @@ def test_content_with_what_is_shipped(name):
     with temporary() as d:
         memcached = Memcached(d)
         try:
-            with installation(SERVERS[name], {"memcached_servers": memcached.socket}) as front:
+            with installation(SERVERS[name], {"memcached_servers": memcached.socket, **PATIENT}) as front:
                 assert front.client.store("bot", "doc", ["Some text."]).status == 200
                 found = content(lambda: examine(front))
                 found.only()
@@ -383,7 +383,7 @@ def test_a_socket_of_another_name_is_looked_at():
 def test_sees_that_memcached_is_away():
     with temporary() as d:
         memcached = Memcached(d)
-        with installation(Lighttpd, {"memcached_servers": memcached.socket}) as front:
+        with installation(Lighttpd, {"memcached_servers": memcached.socket, **PATIENT}) as front:
             examine(front).expect("memcached", "ok")
             memcached.stop()
             # Each worker believes what it found for three seconds.

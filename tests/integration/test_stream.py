@@ -9,7 +9,7 @@ import pytest
 
 import harness
 import sse
-from harness import SERVERS, Memcached, Service, in_time, temporary, wait_until
+from harness import PATIENT, SERVERS, Memcached, Service, in_time, temporary, wait_until
 
 BEAT = 0.3
 BOT, DOCS = "stars", ["The observatory opens its dome on clear nights.",
@@ -30,7 +30,7 @@ class Site:
         memcached = Memcached(d)
         self.ends.callback(memcached.stop)
         config = {"memcached_servers": memcached.socket, "heartbeat_ms": int(BEAT * 1000), "threads": 64,
-                  "fallback": "none", **self.config}
+                  "fallback": "none", **PATIENT, **self.config}
         env = {**self.emulator.env("gemini"), **self.extra}
         self.service = Service(d, config, env)
         self.ends.callback(self.service.stop)
@@ -253,7 +253,7 @@ def test_who_left_finds_it_cancelled(site, emulator):
 
 def test_a_time_of_grace_lets_it_go_on(emulator):
     body = json.dumps({"bot_id": BOT, "message": "EMU:ts=20 EMU:slow=100", "stream": True})
-    with Site(emulator, SERVERS["lighttpd"], {"resume_grace_ms": 10000}) as site:
+    with Site(emulator, SERVERS["lighttpd"], {"resume_grace_ms": 10000, "heartbeat_ms": 2000}) as site:
         s = sse.Stream(site.port, "/chat", body)
         events = s.events()
         seen = [next(events) for _ in range(5)]
