@@ -18,7 +18,6 @@
 #include "lib/metrics/metrics.h"
 #include "tests/contract/kv_fixture.h"
 
-int64_t			 most;
 static char		 dir[] = "/tmp/csa-kv-XXXXXX";
 pid_t			 pids[8];
 size_t			 npids;
@@ -53,7 +52,7 @@ listen_on(unsigned short *port)
 static bool
 answers(const char *server)
 {
-	struct csa_kv	*kv = csa_kv_memcached_open(server, 1000, &err);
+	struct csa_kv	*kv = csa_kv_memcached_open(server, TIMEOUT_MS, &err);
 	int		 rc;
 
 	ck_assert_ptr_nonnull(kv);
@@ -93,7 +92,7 @@ spawn(const char *where, const char *arg, const char *server)
 		_exit(127);
 	}
 	pids[npids++] = pid;
-	for (int i = 0; i < 100; i++, nap(20)) {
+	for (int i = 0; i < 500; i++, nap(20)) {
 		ck_assert_msg(waitpid(pid, NULL, WNOHANG) == 0,
 		    "memcached did not start");
 		if (answers(server))

@@ -98,7 +98,7 @@ start_odd(enum odd how)
 	}
 }
 
-static int64_t	 longest;
+static int64_t	 most, longest;		/* for one operation, in ms */
 
 static int
 timed(struct csa_kv *kv, int what)
@@ -139,9 +139,10 @@ START_TEST(ill_servers_fail_in_time_and_are_left_alone)
 	int64_t		 t;
 
 	start_odd(_i / 5);
-	ck_assert_ptr_nonnull(kv = csa_kv_memcached_open(servers, TIMEOUT_MS,
+	ck_assert_ptr_nonnull(kv = csa_kv_memcached_open(servers, BRIEF_MS,
 	    &err));
 	longest = 0;
+	most = BRIEF_MS + SLACK_MS;
 	/* Each operation in turn is the first one that notices. */
 	for (int i = 0; i < 3; i++)
 		ck_assert_int_eq(timed(kv, _i % 5 + i), -1);
@@ -149,9 +150,9 @@ START_TEST(ill_servers_fail_in_time_and_are_left_alone)
 	for (int i = 0; i < 1000; i++)
 		ck_assert_int_eq(timed(kv, i), -1);
 	/* A thousand that waited would take minutes. */
-	ck_assert_int_lt(csa_now_ms() - t, 10 * most);
+	ck_assert_int_lt(csa_now_ms() - t, 10 * BRIEF_MS + 2 * SLACK_MS);
 	fprintf(stderr, "%s: the longest took %d ms of %d\n",
-	    odd_names[_i / 5], (int)longest, TIMEOUT_MS);
+	    odd_names[_i / 5], (int)longest, BRIEF_MS);
 	kv->ops->close(kv);
 }
 END_TEST
@@ -159,23 +160,27 @@ END_TEST
 START_TEST(a_server_that_comes_back_is_used_again)
 {
 	struct csa_kv	*kv;
-	int64_t		 t;
+	int64_t		 t = 0;
 
 	start_tcp(servers, sizeof(servers));
 	ck_assert_ptr_nonnull(kv = csa_kv_memcached_open(servers, TIMEOUT_MS,
 	    &err));
 	ck_assert_int_eq(kv->ops->set(kv, "k", "v", 1, 0), 0);
 	stop_server(0);
-	for (int i = 0; i < 5; i++)
+	most = TIMEOUT_MS + SLACK_MS;
+	for (int i = 0; i < 5; i++) {
+		/* The third is the last that is tried. */
+		if (i == 2)
+			t = csa_now_ms();
 		ck_assert_int_eq(timed(kv, i), -1);
+	}
 	kill(pids[0], SIGCONT);
-	t = csa_now_ms();
 	while (kv->ops->set(kv, "k2", "w", 1, 0) == -1) {
-		ck_assert_int_lt(csa_now_ms() - t, 6000);
+		ck_assert_int_lt(csa_now_ms() - t, 20000);
 		nap(20);
 	}
+	ck_assert_int_ge(csa_now_ms() - t, 5000);
 	/* Nothing of the time before is left in the connection. */
-	ck_assert_int_ge(csa_now_ms() - t, 4000);
 	holds(kv, "k2", "w", 1);
 	holds(kv, "k", "v", 1);
 	kv->ops->close(kv);

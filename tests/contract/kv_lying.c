@@ -37,6 +37,8 @@ enum lie {
 	LIE__MAX
 };
 
+#define LIAR_MS	600	/* some lies are waited for so long */
+
 static volatile int	*lie;		/* shared with the server */
 
 /* ---- the server ---- */
@@ -69,7 +71,7 @@ static void
 send_all(int fd, char *buf, size_t n)
 {
 	if (*lie == LATE)
-		nap(2 * TIMEOUT_MS);
+		nap(2 * LIAR_MS);
 	if (*lie == FLIPS)
 		buf[(size_t)rand() % n] ^= (char)(1 << rand() % 8);
 	for (size_t i = 0; *lie == DRIPS && i < n; i++) {
@@ -227,7 +229,7 @@ ask_one(struct csa_kv *kv, const char *key)
 	if (kv->ops->get(kv, key, &val, &n) == 1)
 		is_right(key, val, n);
 	free(val);
-	ck_assert_int_le(csa_now_ms() - t, most);
+	ck_assert_int_le(csa_now_ms() - t, LIAR_MS + SLACK_MS);
 }
 
 static void
@@ -242,7 +244,7 @@ ask_many(struct csa_kv *kv, unsigned from)
 		key[i] = name[i];
 	}
 	(void)kv->ops->get_many(kv, key, 30, find, (void *)(uintptr_t)key);
-	ck_assert_int_le(csa_now_ms() - t, most);
+	ck_assert_int_le(csa_now_ms() - t, LIAR_MS + SLACK_MS);
 }
 
 START_TEST(no_lie_is_taken_and_all_is_well_after_it)
@@ -252,9 +254,9 @@ START_TEST(no_lie_is_taken_and_all_is_well_after_it)
 	char			 key[16];
 
 	start_liar();
-	for (int round = 0; round < 6; round++) {
+	for (int round = 0; round < 2; round++) {
 		/* One of its own each time: the breaker forgets nothing. */
-		p = csa_kv_pool_new(servers, TIMEOUT_MS, &err);
+		p = csa_kv_pool_new(servers, LIAR_MS, &err);
 		kv = csa_kv_take(p);
 		*lie = NONE;
 		nright = 0;
@@ -271,7 +273,7 @@ START_TEST(no_lie_is_taken_and_all_is_well_after_it)
 		/* Late ones may be under way still. */
 		*lie = NONE;
 		if (_i == LATE)
-			nap(3 * TIMEOUT_MS);
+			nap(3 * LIAR_MS);
 		may_differ = false;
 		nright = 0;
 		ask_one(kv, "key-7");
@@ -330,14 +332,15 @@ START_TEST(what_comes_in_drops_is_not_waited_for)
 
 	start_liar();
 	*lie = DRIPS;
-	p = csa_kv_pool_new(servers, TIMEOUT_MS, &err);
+	p = csa_kv_pool_new(servers, BRIEF_MS, &err);
 	kv = csa_kv_take(p);
 	t = csa_now_ms();
 	for (unsigned i = 0; i < 20; i++) {
 		ask_many(kv, i);
 		ask_one(kv, "key-1");
 	}
-	ck_assert_int_le(csa_now_ms() - t, 4 * most);
+	/* Forty that waited would take twice as long. */
+	ck_assert_int_le(csa_now_ms() - t, 20 * BRIEF_MS);
 	csa_kv_give(p, kv);
 	csa_kv_pool_free(p);
 }

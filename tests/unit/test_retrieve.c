@@ -338,16 +338,16 @@ START_TEST(what_hangs_leaves_half_of_the_time)
 	vectors.remote = _i % 2 == 0;
 	embed_hangs = _i < 2;
 	query_hangs = _i >= 2;
-	ctx.deadline = csa_now_ms() + 400;
+	ctx.deadline = csa_now_ms() + 2000;
 	ck_assert_int_eq(retrieve(), 0);
 	left = csa_left_ms(ctx.deadline);
-	ck_assert_int_gt(left, 100);
-	ck_assert_int_le(left, 201);
+	ck_assert_int_gt(left, 200);
+	ck_assert_int_le(left, 1001);
 	ck_assert_str_eq(found.degraded, embed_hangs ?
 	    "embedding_unavailable" : "vectors_unavailable");
 	ck_assert(has("t0"));
 	/* Embedding's time is what it took, whatever came of it. */
-	ck_assert_int_eq(t.embed > 150000000, embed_hangs);
+	ck_assert_int_eq(t.embed > 900000000, embed_hangs);
 }
 END_TEST
 
@@ -356,7 +356,7 @@ START_TEST(what_hangs_gets_no_more_than_the_setting)
 	embed_hangs = true;
 	rag.retrieve_ms = 50;
 	ck_assert_int_eq(retrieve(), 0);
-	ck_assert_int_gt(csa_left_ms(ctx.deadline), 59000);
+	ck_assert_int_gt(csa_left_ms(ctx.deadline), 50000);
 }
 END_TEST
 
@@ -434,6 +434,7 @@ main(void)
 	Suite	*s = suite_create("retrieve");
 	TCase	*tc = tcase_create("retrieve");
 
+	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, one_search_failing_leaves_the_other, 0,
 	    2 * (int)CSA_NITEMS(cases));
