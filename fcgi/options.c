@@ -71,6 +71,7 @@ csa_options_read(struct csa_options *o, int argc, char *argv[],
 		o->program = slash + 1;
 	o->file = default_file();
 	o->check = o->print = false;
+	o->look = NULL;
 	o->operands = none;
 	if (argc == 0)
 		return 0;
@@ -83,6 +84,22 @@ csa_options_read(struct csa_options *o, int argc, char *argv[],
 	usage(o, operands, stderr);
 	*status = CSA_EXIT_CONFIG;
 	return -1;
+}
+
+/* The exit status of -t. */
+static int
+check(const struct csa_options *o, const struct csa_config *config)
+{
+	struct csa_err	 err;
+
+	if (o->look != NULL && o->look(config, &err) == -1) {
+		fprintf(stderr, "%s%s%s\n", err.msg,
+		    *err.detail != '\0' ? ": " : "", err.detail);
+		return CSA_EXIT_CONFIG;
+	}
+	fprintf(stderr, "%s: the configuration is good\n",
+	    o->file != NULL ? o->file : "(no file)");
+	return EXIT_SUCCESS;
 }
 
 struct csa_config *
@@ -98,8 +115,7 @@ csa_options_config(const struct csa_options *o, int *status)
 	if (o->print)
 		csa_config_print(config, stdout);
 	if (o->check)
-		fprintf(stderr, "%s: the configuration is good\n",
-		    o->file != NULL ? o->file : "(no file)");
+		*status = check(o, config);
 	if (!o->print && !o->check)
 		return config;
 	csa_config_free(config);

@@ -11,6 +11,7 @@
 #ifndef CSA_FCGI_OPTIONS_H
 #define CSA_FCGI_OPTIONS_H
 
+#include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/config/config.h"
 
@@ -19,6 +20,8 @@ struct csa_options {
 	const char	*file;		/* NULL: no file */
 	bool		 check, print;
 	char		**operands;	/* NULL-terminated, of argv */
+	/* What else -t looks at, NULL: nothing.  0, or -1 with err. */
+	int		(*look)(const struct csa_config *, struct csa_err *);
 };
 
 /*

@@ -216,6 +216,7 @@ csa_worker_main(const char *name, unsigned pools, int argc, char *argv[])
 	csa_startup(&notify, 1);
 	if (csa_options_read(&o, argc, argv, NULL, &ret) == -1)
 		return ret;
+	o.look = csa_app_check;
 	if ((config = csa_options_config(&o, &ret)) == NULL)
 		return ret;
 	few_arenas(config->threads);

@@ -64,6 +64,19 @@ most_connections(const struct csa_config *config)
 }
 
 static int
+read_files(struct csa_app *app, struct csa_err *err)
+{
+	const struct csa_config	*config = app->config;
+
+	app->keys = csa_keys_load(config->keys_file, config->internal_api_key,
+	    config->internal_api_key_previous, err);
+	if (app->keys == NULL)
+		return -1;
+	app->bots = csa_bots_load(config->bots_file, err);
+	return app->bots != NULL ? 0 : -1;
+}
+
+static int
 open_parts(struct csa_app *app, struct csa_err *err)
 {
 	const struct csa_config	*config = app->config;
@@ -73,11 +86,7 @@ open_parts(struct csa_app *app, struct csa_err *err)
 		.max_connections = most_connections(config),
 	};
 
-	app->keys = csa_keys_load(config->keys_file, config->internal_api_key,
-	    config->internal_api_key_previous, err);
-	if (app->keys == NULL)
-		return -1;
-	if ((app->bots = csa_bots_load(config->bots_file, err)) == NULL)
+	if (read_files(app, err) == -1)
 		return -1;
 	if ((app->http = csa_http_new(&opts, err)) == NULL)
 		return -1;
@@ -94,6 +103,17 @@ open_parts(struct csa_app *app, struct csa_err *err)
 	if (app->model == NULL)
 		return -1;
 	return open_vectors(app, err);
+}
+
+int
+csa_app_check(const struct csa_config *config, struct csa_err *err)
+{
+	struct csa_app	 files = { .config = config };
+	int		 rc = read_files(&files, err);
+
+	csa_keys_free(files.keys);
+	csa_bots_free(files.bots);
+	return rc;
 }
 
 struct csa_app *

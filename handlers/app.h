@@ -55,6 +55,9 @@ enum csa_pool_bit {
 struct csa_app *csa_app_new(const struct csa_config *, const char *pool,
 		    struct csa_err *);
 void	csa_app_free(struct csa_app *);
+/* Can the files be read that the configuration names?  0, or -1 with err. */
+int	csa_app_check(const struct csa_config *, struct csa_err *)
+	    __attribute__((warn_unused_result));
 
 /*
  * Serve one request: routing among the endpoints of pools, authentication,

@@ -32,6 +32,16 @@
 #define BODYMAX	(4 * 1024 * 1024)
 #define TEXT	"text/plain"
 
+int
+csa_app_check(const struct csa_config *config, struct csa_err *err)
+{
+	(void)config;
+	if (getenv("STUB_CHECK") != NULL)
+		return csa_fail(err, CSA_ERR_INTERNAL, CSA_SRC_AGENT,
+		    "keys:1: not a key");
+	return 0;
+}
+
 struct csa_app *
 csa_app_new(const struct csa_config *config, const char *pool,
     struct csa_err *err)

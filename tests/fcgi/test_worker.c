@@ -931,6 +931,9 @@ START_TEST(the_command_line)
 {
 	ck_assert_int_eq(run("", p.conf, "/dev/null"), 2);
 	ck_assert_int_eq(run("-t", p.conf, "/dev/null"), 0);
+	setenv("STUB_CHECK", "", 1);
+	ck_assert_int_eq(run("-t", p.conf, "/dev/null"), 2);
+	unsetenv("STUB_CHECK");
 	ck_assert_int_eq(run("-T", p.conf, "/dev/null"), 0);
 	ck_assert_int_eq(run("-V", p.conf, "/dev/null"), 0);
 	ck_assert_int_eq(run("-x", p.conf, "/dev/null"), 2);

@@ -3,6 +3,7 @@ import contextlib
 import os
 import shutil
 import signal
+import subprocess
 
 import pytest
 
@@ -112,3 +113,16 @@ def test_shared_hosting_needs_no_more_than_htaccess():
         assert r.status == 200 and "bend of the river" in r.json["response"], r
         assert c.post("/agent/chat", {"bot_id": "b", "message": "x"}, key="wrong").status == 401
         assert c.get("/agent/nothing").status == 404
+
+
+def test_the_check_reads_the_files_that_the_configuration_names():
+    with temporary() as d:
+        for option, line in (("keys_file", "shop sha256:12 endpoints=chat bots=*"), ("bots_file", "shop cache=perhaps")):
+            named = os.path.join(d, option)
+            service = Service(d, {option: named})
+            for text, status, said in (("# none yet\n", 0, "is good"), (f"\n{line}\n", 2, f"{named}:2: ")):
+                with open(named, "w") as f:
+                    f.write(text)
+                run = subprocess.run([os.path.join(BUILD, "fcgi/chat.fcgi"), "-t", "-c", service.conf], env=service.env,
+                                     capture_output=True, text=True)
+                assert run.returncode == status and said in run.stderr, run
