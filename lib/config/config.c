@@ -249,13 +249,15 @@ environment(struct csa_loaded *l)
 	}
 }
 
+/* What is in the file is, whatever the environment says over it. */
 static void
 readable_secrets(struct csa_loaded *l)
 {
 	if ((l->mode & S_IROTH) == 0)
 		return;
 	for (int p = 0; p < CSA_P__MAX; p++)
-		if (csa_pdescs[p].type == CSA_SECRET && l->line[p] != 0) {
+		if (csa_pdescs[p].type == CSA_SECRET && l->line[p] != 0 &&
+		    *l->strings[p] != '\0') {
 			csa_config_warn(l, p, "everybody can read this file");
 			return;
 		}
@@ -274,6 +276,7 @@ csa_config_load_stream(FILE *f, const char *name, FILE *errors)
 		if (fileno(f) != -1 && fstat(fileno(f), &st) == 0)
 			l->mode = st.st_mode;
 		csa_config_read(l, f);
+		readable_secrets(l);
 	}
 	environment(l);
 	if (!csa_config_given(l, CSA_P_store_timeout_ms) &&
@@ -283,7 +286,6 @@ csa_config_load_stream(FILE *f, const char *name, FILE *errors)
 	/* Who would be chosen by half a configuration is of no interest. */
 	if (l->complaints == 0)
 		csa_config_resolve(l);
-	readable_secrets(l);
 	if (l->complaints == 0)
 		return &l->config;
 	csa_config_free(&l->config);

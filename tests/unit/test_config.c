@@ -586,6 +586,23 @@ START_TEST(files_that_cannot_be_read)
 	csa_config_free(c);
 	fflush(errors);
 	ck_assert_ptr_nonnull(strstr(said, "everybody can read this file"));
+	/* The secret in the file is no less open when another one is used. */
+	setenv("INTERNAL_API_KEY", "k2", 1);
+	said[0] = '\0';
+	rewind(errors);
+	ck_assert_ptr_nonnull(c = csa_config_load(path, errors));
+	csa_config_free(c);
+	fflush(errors);
+	ck_assert_ptr_nonnull(strstr(said, ":1: internal_api_key: everybody"));
+	/* And none is no secret. */
+	ck_assert_int_eq(ftruncate(fd, 18), 0);
+	rewind(errors);
+	ck_assert_ptr_nonnull(c = csa_config_load(path, errors));
+	csa_config_free(c);
+	fputc('\0', errors);
+	fflush(errors);
+	ck_assert_ptr_null(strstr(said, "everybody can read this file"));
+	unsetenv("INTERNAL_API_KEY");
 	fclose(errors);
 	close(fd);
 	unlink(path);
