@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "handlers/fail.h"
@@ -81,20 +82,35 @@ code_of(const struct csa_err *err, bool has_field)
 	return csa_errinfo(err->code)->code;
 }
 
+/* What serves both names a field as /chat does. */
+static const char *
+message_of(const struct csa_err *err, char *text, size_t n)
+{
+	static const char	 theirs[] = "config_params.";
+
+	if (strncmp(err->msg, theirs, sizeof(theirs) - 1) != 0)
+		return err->msg;
+	snprintf(text, n, "chatsphere.%s", err->msg + sizeof(theirs) - 1);
+	return text;
+}
+
 void
 csa_v1_error_json(struct csa_buf *b, const struct csa_err *err,
     const char *request_id)
 {
 	const struct csa_errinfo	*info = csa_errinfo(err->code);
+	char				 text[sizeof(err->msg)];
+	const char			*msg = message_of(err,
+					     text, sizeof(text));
 	size_t				 n = 0;
 
 	if (err->source == CSA_SRC_CLIENT)
-		n = field_of(err->msg);
+		n = field_of(msg);
 	csa_buf_puts(b, "{\"error\":{\"message\":");
-	csa_buf_jsonz(b, err->msg);
+	csa_buf_jsonz(b, msg);
 	csa_buf_addf(b, ",\"type\":\"%s\",\"param\":", type_of(info));
 	if (n > 0)
-		csa_buf_json(b, err->msg, n);
+		csa_buf_json(b, msg, n);
 	else
 		csa_buf_puts(b, "null");
 	csa_buf_addf(b, ",\"code\":\"%s\",\"source\":\"%s\","

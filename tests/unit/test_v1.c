@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "handlers/v1_cite.h"
+#include "handlers/v1_error.h"
 #include "lib/base/buf.h"
+#include "lib/base/err.h"
 #include "lib/base/mem.h"
 #include "lib/metrics/metrics.h"
 #include "lib/text/json.h"
@@ -310,6 +312,24 @@ START_TEST(tells_whose_fault_it_is)
 	ck_assert_str_eq(v1_header("X-Should-Retry"), faults[_i].retry);
 	ck_assert_int_eq(v1_header("Retry-After") != NULL,
 	    strcmp(faults[_i].retry, "true") == 0);
+}
+END_TEST
+
+START_TEST(a_field_has_its_name_here)
+{
+	static const char	 said[] = "{\"error\":{\"message\":"
+	    "\"chatsphere.llm_model: the provider knows no such model\","
+	    "\"type\":\"invalid_request_error\","
+	    "\"param\":\"chatsphere.llm_model\",";
+	struct csa_err		 err;
+	struct csa_buf		 b;
+
+	csa_fail(&err, CSA_ERR_INVALID_VALUE, CSA_SRC_CLIENT,
+	    "config_params.llm_model: the provider knows no such model");
+	csa_buf_init(&b, 4096);
+	csa_v1_error_json(&b, &err, "r");
+	ck_assert_int_eq(strncmp(b.data, said, sizeof(said) - 1), 0);
+	csa_buf_fini(&b);
 }
 END_TEST
 
@@ -682,6 +702,7 @@ suite(void)
 	tcase_add_loop_test(tc, refuses_in_their_shape, 0,
 	    CSA_NITEMS(refused));
 	tcase_add_test(tc, others_keep_their_shape);
+	tcase_add_test(tc, a_field_has_its_name_here);
 	tcase_add_loop_test(tc, tells_whose_fault_it_is, 0,
 	    CSA_NITEMS(faults));
 	tcase_add_test(tc, a_bot_of_somebody_else);
