@@ -128,6 +128,17 @@ compare(const void *a, const void *b)
 }
 
 static int
+given_twice(const struct store_request *r, const char *id, struct csa_err *err)
+{
+	size_t	 i = r->n - 1;
+
+	while (strcmp(r->chunks[i].id, id) != 0)
+		i--;
+	return csa_fail(err, CSA_ERR_INVALID_VALUE, CSA_SRC_CLIENT,
+	    "chunks[%zu] has the id of another chunk: %.100s", i, id);
+}
+
+static int
 unique_ids(struct csa_arena *arena, const struct store_request *r,
     struct csa_err *err)
 {
@@ -138,9 +149,7 @@ unique_ids(struct csa_arena *arena, const struct store_request *r,
 	qsort(ids, r->n, sizeof(*ids), compare);
 	for (size_t i = 1; i < r->n; i++)
 		if (strcmp(ids[i - 1], ids[i]) == 0)
-			return csa_fail(err, CSA_ERR_INVALID_VALUE,
-			    CSA_SRC_CLIENT, "the chunk id %.100s is given to "
-			    "two chunks", ids[i]);
+			return given_twice(r, ids[i], err);
 	return 0;
 }
 

@@ -36,17 +36,27 @@ csa_check_bot(const char *at, const char *s, size_t n, struct csa_err *err)
 	return 0;
 }
 
+/* Those of ASCII, and U+0080 to U+009F.  s is UTF-8. */
+static bool
+has_control(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		unsigned char	 c = (unsigned char)s[i];
+
+		if (c < 0x20 || c == 0x7f || (c == 0xc2 && i + 1 < n &&
+		    (unsigned char)s[i + 1] < 0xa0))
+			return true;
+	}
+	return false;
+}
+
 int
 csa_check_id(const char *at, const char *s, size_t n, struct csa_err *err)
 {
-	size_t	 i;
-
-	for (i = 0; i < n; i++)
-		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
-			break;
-	if (n < 1 || n > 256 || i < n || csa_utf8_blank(s, n))
+	if (n < 1 || n > 256 || has_control(s, n) || csa_utf8_blank(s, n))
 		return csa_fail(err, CSA_ERR_INVALID_VALUE, CSA_SRC_CLIENT,
-		    "%s must be 1 to 256 bytes without control characters", at);
+		    "%s must be 1 to 256 bytes without control characters, and "
+		    "not blank", at);
 	return 0;
 }
 

@@ -17,7 +17,10 @@ struct csa_node;
 int	csa_check_bot(const char *at, const char *s, size_t n,
 	    struct csa_err *);
 
-/* document_id and chunk id: 1..256 bytes of UTF-8 without control characters. */
+/*
+ * document_id and chunk id: 1..256 bytes of UTF-8 without control characters, and
+ * not blank.
+ */
 int	csa_check_id(const char *at, const char *s, size_t n,
 	    struct csa_err *);
 

@@ -120,6 +120,7 @@ static const struct {
 	{ "a+b", "/documents/a+b?bot_id=b" },
 	{ "50%", "/documents/50%25?x=1&bot_id=b" },
 	{ "\xe5\x9b\xbe", "/documents/%E5%9B%BE?bot_id=b&" },
+	{ "\xc2\xa0-", "/documents/%C2%A0-?bot_id=b" },	/* next to a control */
 	{ "{document_id}", "/documents/%7Bdocument_id%7D?bot_id=b" },
 	{ "d", "/documents?document_id=d&bot_id=b" },
 	{ "docs/d.md", "/documents?bot_id=b&document_id=docs%2Fd.md" },
@@ -157,6 +158,7 @@ static const struct {
 	{ KEY, "DELETE", "/documents?bot_id=b&document_id=", 422 },
 	{ KEY, "DELETE", "/documents?bot_id=b&document_id=d%00", 422 },
 	{ KEY, "DELETE", "/documents?bot_id=b&document_id=d%0A", 422 },
+	{ KEY, "DELETE", "/documents?bot_id=b&document_id=%C2%9Fd", 422 },
 	{ KEY, "DELETE", "/documents/?bot_id=b", 404 },
 	{ KEY, "DELETE", "/documents/a%2Fb?bot_id=b", 404 },
 	{ KEY, "DELETE", "/documents/e?bot_id=b", 404 },
