@@ -62,8 +62,12 @@ parse(int argc, char *argv[], struct request *r)
 			r->file = optarg;
 		else if (ch == 't' && csa_is_name(optarg))
 			r->scope.tenant = optarg;
-		else
+		else {
+			if (ch == 't')
+				fputs("chatsphere: TENANT must be 1 to 64 of "
+				    "A-Z a-z 0-9 _ -\n", stderr);
 			return -1;
+		}
 	}
 	if (optind < argc)
 		r->what = argv[optind++];
