@@ -98,6 +98,12 @@ csa_sqlite_bots(struct csa_store *store, struct csa_ctx *ctx,
 
 /* ---- one of them ---- */
 
+/*
+ * What is found is not remembered under the files' times and sizes: a commit
+ * writes to the WAL, waits for the disk and only then shows itself, in shared
+ * memory, which changes no time.  What was read in between would be believed
+ * for ever.
+ */
 int
 csa_sqlite_bot(struct csa_store *store, struct csa_ctx *ctx,
     const struct csa_scope *scope, int64_t *since, struct csa_err *err)
