@@ -404,10 +404,18 @@ def test_who_has_less_time_is_degraded_in_time(eight, emulator):
         before = calls(emulator)
         first = pool.submit(eight.client.chat, BOT, question, None)
         assert wait_until(lambda: (calls(emulator) - before)["chat"] == 1, 10 * SLOW)
-        r = eight.client.chat(BOT, question, None, headers={"X-Request-Timeout-Ms": str(2000 * min(SLOW, 3))})
+        less = {"X-Request-Timeout-Ms": str(2000 * min(SLOW, 3))}
+        # What is kept back for quotes is a tenth of it, which a busy machine may take: once in a few times they are in time.
+        for _ in range(3):
+            r = eight.client.chat(BOT, question, None, headers=less)
+            if r.status != 504:
+                break
         assert r.status == 200 and r.json["metadata"]["degraded"] and "adult" in r.json["response"], r
-        with sse.chat(eight.client.port, BOT, question, headers={"X-Request-Timeout-Ms": str(2000 * min(SLOW, 3))}) as s:
-            events = sse.check(s.all())
+        for _ in range(3):
+            with sse.chat(eight.client.port, BOT, question, headers=less) as s:
+                events = sse.check(s.all())
+            if events[-1].name == "done":
+                break
         assert events[-1].name == "done" and events[-1].data["degraded"]
         # Neither waited for the model, whose answer only now may come.
         assert not first.done()
