@@ -38,19 +38,35 @@ csa_source_name(enum csa_source source)
 	return source_names[source];
 }
 
-/* A message cut by snprintf may end in half a character; take it off. */
-static void
-whole_characters(char *s, size_t size, int wanted)
+static size_t
+character_length(unsigned char first)
 {
-	size_t	 n = strlen(s);
+	if (first < 0xc0)
+		return 1;
+	return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+}
 
-	if (wanted < 0 || (size_t)wanted < size)
-		return;
-	while (n > 0 && ((unsigned char)s[n - 1] & 0xc0) == 0x80)
-		n--;
-	if (n > 0 && (unsigned char)s[n - 1] >= 0xc0)
-		n--;
-	s[n] = '\0';
+/*
+ * A message may be cut in a character, at its end and wherever a precision, as
+ * in %.100s, has cut a name; take what is left of such a character off.
+ */
+static void
+whole_characters(char *s)
+{
+	char	*to = s;
+	size_t	 n, have;
+
+	for (; *s != '\0'; s += have) {
+		n = character_length((unsigned char)*s);
+		for (have = 1; have < n; have++)
+			if (((unsigned char)s[have] & 0xc0) != 0x80)
+				break;
+		if (have == n) {
+			memmove(to, s, n);
+			to += n;
+		}
+	}
+	*to = '\0';
 }
 
 int
@@ -58,7 +74,6 @@ csa_fail(struct csa_err *e, enum csa_errcode code, enum csa_source source,
     const char *fmt, ...)
 {
 	va_list	 ap;
-	int	 n;
 
 	e->code = code;
 	e->source = source;
@@ -70,9 +85,9 @@ csa_fail(struct csa_err *e, enum csa_errcode code, enum csa_source source,
 		return -1;
 	}
 	va_start(ap, fmt);
-	n = vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+	(void)vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
 	va_end(ap);
-	whole_characters(e->msg, sizeof(e->msg), n);
+	whole_characters(e->msg);
 	return -1;
 }
 

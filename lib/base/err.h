@@ -58,7 +58,7 @@ const char	*csa_source_name(enum csa_source);	/* "gemini" */
 /*
  * Fill e in and return -1, so that a caller can `return csa_fail(...)`.  fmt
  * NULL takes the table's sentence.  A message longer than msg is cut on a
- * character.
+ * character, and so is what a precision of fmt cuts.
  */
 int	csa_fail(struct csa_err *e, enum csa_errcode, enum csa_source,
 	    const char *fmt, ...) CSA_PRINTF(4, 5);

@@ -111,6 +111,7 @@ STORES = [
     ("a chunk too long", STORE | {"chunks": ["x" * 32001]}, 422, "32000"),
     ("a chunk without text", STORE | {"chunks": [{"id": "a"}]}, 400, "chunks[0].text"),
     ("an id twice", STORE | {"chunks": [{"id": "a", "text": "x"}, {"id": "a", "text": "y"}]}, 422, "chunks[1] has the id of another chunk: a"),
+    ("a long id twice", STORE | {"chunks": [{"id": "a" + "é" * 127, "text": "x"}] * 2}, 422, "ééé"),
     ("an id equal to a made one", STORE | {"chunks": ["x", {"id": "d-chunk-0", "text": "y"}]}, 422, "d-chunk-0"),
     ("an id with a newline", STORE | {"chunks": [{"id": "a\nb", "text": "x"}]}, 422, "chunks[0].id"),
     ("an id too long", STORE | {"chunks": [{"id": "a" * 257, "text": "x"}]}, 422, "chunks[0].id"),

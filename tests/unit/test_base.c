@@ -355,6 +355,23 @@ START_TEST(a_message_is_cut_on_a_character)
 }
 END_TEST
 
+START_TEST(a_name_is_cut_on_a_character)
+{
+	static const char	 name[] = "\xc3\xa9\xe6\x97\xa5\xf0\x9f\x98\x80";
+	static const char *const cut[] = { "", "", "\xc3\xa9", "\xc3\xa9",
+		"\xc3\xa9", "\xc3\xa9\xe6\x97\xa5" };
+	struct csa_err		 e;
+	char			 want[64];
+
+	for (size_t i = 0; i < CSA_NITEMS(cut); i++) {
+		csa_fail(&e, CSA_ERR_INTERNAL, CSA_SRC_AGENT, "no %.*s: %s",
+		    (int)i, name, name);
+		snprintf(want, sizeof(want), "no %s: %s", cut[i], name);
+		ck_assert_str_eq(e.msg, want);
+	}
+}
+END_TEST
+
 START_TEST(a_message_that_fits_is_whole)
 {
 	struct csa_err	 e;
@@ -574,6 +591,7 @@ add_base(Suite *s)
 		    PANICKED);
 	}
 	tcase_add_test(tc, a_message_is_cut_on_a_character);
+	tcase_add_test(tc, a_name_is_cut_on_a_character);
 	tcase_add_test(tc, a_message_that_fits_is_whole);
 	tcase_add_test(tc, a_failure_is_complete);
 	tcase_add_test(tc, every_error_has_a_face);
