@@ -7,21 +7,11 @@
 #include "lib/base/mem.h"
 #include "lib/provider/provider_internal.h"
 
-/* Would s break out of a header line or an address? */
-static bool
-is_plain(const char *s)
-{
-	for (; *s != '\0'; s++)
-		if ((unsigned char)*s <= 0x20 || *s == 0x7f)
-			return false;
-	return true;
-}
-
 static bool
 is_address(const char *s)
 {
 	return (strncmp(s, "http://", 7) == 0 ||
-	    strncmp(s, "https://", 8) == 0) && is_plain(s) &&
+	    strncmp(s, "https://", 8) == 0) && csa_up_plain(s, strlen(s)) &&
 	    strpbrk(s, "?#\\\"<>") == NULL;
 }
 

@@ -16,21 +16,6 @@
 #define MAX_BODY	65536	/* of an error; a longer one is a page */
 #define A_DAY_IS_LONG	3600	/* seconds until a daily quota is tried again */
 
-/* Copy s as one printable line; what is no UTF-8 is cut off. */
-static void
-one_line(char *out, size_t size, const char *s, size_t n)
-{
-	size_t	 bad;
-
-	if (!csa_utf8_valid(s, n, &bad))
-		n = bad;
-	n = csa_utf8_cut(s, n, size - 1);
-	for (size_t i = 0; i < n; i++)
-		out[i] = (unsigned char)s[i] < 0x20 || s[i] == 0x7f ?
-		    ' ' : s[i];
-	out[n] = '\0';
-}
-
 /* The message: error.message, error as text, or flat. */
 static const char *
 message(const struct csa_node *o)
@@ -247,7 +232,7 @@ csa_provider_error_read(struct csa_provider_error *e, const char *s,
 			snprintf(e->message, sizeof(e->message), "%s",
 			    "(not shown: it repeats the key)");
 		else
-			one_line(e->message, sizeof(e->message), m, n);
+			csa_utf8_line(e->message, sizeof(e->message), m, n);
 	}
 	csa_arena_free(arena);
 }

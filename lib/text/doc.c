@@ -7,6 +7,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/must.h"
 #include "lib/text/doc.h"
+#include "lib/text/escape.h"
 #include "lib/text/json_check.h"
 #include "lib/text/names.h"
 #include "lib/text/number.h"
@@ -39,64 +40,6 @@ blanks(struct reader *r)
 
 /* ---- strings ---- */
 
-static unsigned
-hex4(const char *s)
-{
-	unsigned	 v = 0;
-
-	for (int i = 0; i < 4; i++) {
-		unsigned	 c = (unsigned char)s[i];
-
-		v = v << 4 | (c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
-	}
-	return v;
-}
-
-static char *
-put_utf8(char *out, unsigned cp)
-{
-	if (cp < 0x80) {
-		*out++ = (char)cp;
-		return out;
-	}
-	if (cp < 0x800)
-		*out++ = (char)(0xc0 | cp >> 6);
-	else {
-		if (cp < 0x10000)
-			*out++ = (char)(0xe0 | cp >> 12);
-		else {
-			*out++ = (char)(0xf0 | cp >> 18);
-			*out++ = (char)(0x80 | (cp >> 12 & 0x3f));
-		}
-		*out++ = (char)(0x80 | (cp >> 6 & 0x3f));
-	}
-	*out++ = (char)(0x80 | (cp & 0x3f));
-	return out;
-}
-
-/* One escape; p is at the backslash. */
-static char *
-unescape(struct reader *r, char *out)
-{
-	static const char	 from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-	const char		*p = r->p + 1;
-	unsigned		 cp;
-
-	if (*p != 'u') {
-		*out++ = to[strchr(from, *p) - from];
-		r->p = p + 1;
-		return out;
-	}
-	cp = hex4(p + 1);
-	p += 5;
-	if (cp >= 0xd800 && cp < 0xdc00) {
-		cp = 0x10000 + ((cp - 0xd800) << 10) + (hex4(p + 2) - 0xdc00);
-		p += 6;
-	}
-	r->p = p;
-	return put_utf8(out, cp);
-}
-
 /* The string behind r->p, which has escapes; its first is n bytes away. */
 static const char *
 escaped(struct reader *r, size_t n, size_t *len)
@@ -116,7 +59,7 @@ escaped(struct reader *r, size_t n, size_t *len)
 		r->p += n;
 		if (r->p == end)
 			break;
-		out = unescape(r, out);
+		out = csa_unescape(&r->p, out);
 		n = csa_json_plain(r->p, (size_t)(end - r->p));
 	}
 	*out = '\0';

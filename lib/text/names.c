@@ -6,6 +6,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/must.h"
 #include "lib/text/digest.h"
+#include "lib/text/escape.h"
 #include "lib/text/names.h"
 
 struct csa_name {
@@ -112,67 +113,18 @@ grow(struct csa_names *t)
 		rehash(t);
 }
 
-static unsigned
-hex4(const char *s)
-{
-	unsigned	 v = 0;
-
-	for (int i = 0; i < 4; i++) {
-		unsigned	 c = (unsigned char)s[i];
-
-		v = v << 4 | (c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
-	}
-	return v;
-}
-
-static char *
-utf8(char *p, unsigned cp)
-{
-	if (cp < 0x80)
-		*p++ = (char)cp;
-	else if (cp < 0x800)
-		*p++ = (char)(0xc0 | cp >> 6);
-	else if (cp < 0x10000) {
-		*p++ = (char)(0xe0 | cp >> 12);
-		*p++ = (char)(0x80 | (cp >> 6 & 0x3f));
-	} else {
-		*p++ = (char)(0xf0 | cp >> 18);
-		*p++ = (char)(0x80 | (cp >> 12 & 0x3f));
-		*p++ = (char)(0x80 | (cp >> 6 & 0x3f));
-	}
-	if (cp >= 0x80)
-		*p++ = (char)(0x80 | (cp & 0x3f));
-	return p;
-}
-
 /* Resolve the escapes of a checked string; the result is never longer. */
 static char *
 unescape(const char *s, size_t n, size_t *len)
 {
-	static const char	 from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-	const char		*end = s + n;
-	char			*copy = csa_malloc(n), *p = copy;
-	unsigned		 cp;
+	const char	*end = s + n;
+	char		*copy = csa_malloc(n), *p = copy;
 
-	while (s < end) {
-		if (*s != '\\') {
+	while (s < end)
+		if (*s == '\\')
+			p = csa_unescape(&s, p);
+		else
 			*p++ = *s++;
-			continue;
-		}
-		if (s[1] != 'u') {
-			*p++ = to[strchr(from, s[1]) - from];
-			s += 2;
-			continue;
-		}
-		cp = hex4(s + 2);
-		s += 6;
-		if (cp >= 0xd800 && cp < 0xdc00) {
-			cp = 0x10000 + ((cp - 0xd800) << 10) +
-			    (hex4(s + 2) - 0xdc00);
-			s += 6;
-		}
-		p = utf8(p, cp);
-	}
 	*len = (size_t)(p - copy);
 	return copy;
 }

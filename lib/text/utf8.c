@@ -110,6 +110,20 @@ csa_utf8_cut(const char *s, size_t n, size_t max)
 	return max;
 }
 
+void
+csa_utf8_line(char *out, size_t size, const char *s, size_t n)
+{
+	size_t	 bad;
+
+	if (!csa_utf8_valid(s, n, &bad))
+		n = bad;
+	n = csa_utf8_cut(s, n, size - 1);
+	for (size_t i = 0; i < n; i++)
+		out[i] = (unsigned char)s[i] < 0x20 || s[i] == 0x7f ?
+		    ' ' : s[i];
+	out[n] = '\0';
+}
+
 bool
 csa_utf8_space(uint32_t cp)
 {

@@ -24,6 +24,12 @@ size_t	csa_utf8_decode(const char *s, size_t n, uint32_t *cp);
 size_t	csa_utf8_cut(const char *s, size_t n, size_t max);
 
 /*
+ * Copy s into size bytes as one printable line: it ends where there is no more
+ * room or no UTF-8, and control characters are blanks.
+ */
+void	csa_utf8_line(char *out, size_t size, const char *s, size_t n);
+
+/*
  * White space: the property White_Space, and what shows as nothing as well
  * (zero width space, word joiner, BOM).  csa_utf8_skip returns how many bytes of
  * it s begins with; csa_utf8_blank, whether s has nothing else in it.

@@ -9,9 +9,8 @@
 #include "lib/text/digest.h"
 #include "lib/upstream/upstream_internal.h"
 
-/* Would s break out of a header line? */
-static bool
-is_plain(const char *s, size_t n)
+bool
+csa_up_plain(const char *s, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if ((unsigned char)s[i] <= 0x20 || s[i] == 0x7f)
@@ -63,7 +62,7 @@ add_keys(struct csa_upstream *up, const char *auth, const char *list,
 			return csa_fail(err, CSA_ERR_INTERNAL, CSA_SRC_AGENT,
 			    "more than %d keys are configured for %s",
 			    CSA_UP_KEYS, csa_source_name(up->source));
-		if (!is_plain(list, n))
+		if (!csa_up_plain(list, n))
 			return csa_fail(err, CSA_ERR_INTERNAL, CSA_SRC_AGENT,
 			    "the key configured for %s has white space in it",
 			    csa_source_name(up->source));

@@ -104,6 +104,9 @@ struct csa_upstream_opts {
 			    struct csa_up_hint *);
 };
 
+/* Can it stand in a header line or an address, without breaking out of it? */
+bool	csa_up_plain(const char *s, size_t n);
+
 /*
  * Nothing is sent.  config's settings are copied, http is borrowed.  NULL with
  * err where a key cannot stand in a header or there are more than CSA_UP_KEYS.

@@ -267,21 +267,6 @@ csa_pinecone_index(struct csa_arena *arena, const char *s, size_t len,
 	return 0;
 }
 
-/* Copy s as one printable line; what is no UTF-8 is cut off. */
-static void
-one_line(char *out, size_t size, const char *s, size_t n)
-{
-	size_t	 bad;
-
-	if (!csa_utf8_valid(s, n, &bad))
-		n = bad;
-	n = csa_utf8_cut(s, n, size - 1);
-	for (size_t i = 0; i < n; i++)
-		out[i] = (unsigned char)s[i] < 0x20 || s[i] == 0x7f ?
-		    ' ' : s[i];
-	out[n] = '\0';
-}
-
 bool
 csa_pinecone_error(const char *s, size_t len, const char *key, char *out,
     size_t size)
@@ -308,7 +293,7 @@ csa_pinecone_error(const char *s, size_t len, const char *key, char *out,
 		m = csa_node_is(v, CSA_NODE_STRING) ? v->s : "";
 		len = strlen(m);
 	}
-	one_line(out, size, m, len);
+	csa_utf8_line(out, size, m, len);
 	missing = o != NULL && strstr(out, "amespace") != NULL &&
 	    strstr(out, "ot found") != NULL;
 	csa_arena_free(arena);

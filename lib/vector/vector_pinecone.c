@@ -270,10 +270,7 @@ static const struct csa_vectors_ops ops = {
 static bool
 is_plain(const char *s)
 {
-	for (; *s != '\0'; s++)
-		if ((unsigned char)*s <= 0x20 || *s == 0x7f)
-			return false;
-	return true;
+	return csa_up_plain(s, strlen(s));
 }
 
 static char *

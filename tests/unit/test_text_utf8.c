@@ -141,6 +141,27 @@ START_TEST(knows_what_is_blank)
 }
 END_TEST
 
+static const struct {
+	const char	*text, *line;
+} lines[] = {
+	{ "", "" },
+	{ "two\nlines\x7f.", "two lines ." },
+	{ "caf\xc3\xa9\xff more", "caf\xc3\xa9" },
+	{ "0123456789abcde", "0123456789abcde" },
+	{ "0123456789abcdef", "0123456789abcde" },
+	{ "0123456789abcd\xc3\xa9", "0123456789abcd" },
+};
+
+START_TEST(a_line_is_printable_and_ends_on_a_character)
+{
+	char	 out[16];
+
+	csa_utf8_line(out, sizeof(out), lines[_i].text,
+	    strlen(lines[_i].text));
+	ck_assert_str_eq(out, lines[_i].line);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -154,6 +175,8 @@ main(void)
 	tcase_add_test(tc, decoding_rubbish_stays_within_it);
 	tcase_add_test(tc, cuts_between_characters);
 	tcase_add_loop_test(tc, knows_what_is_blank, 0, CSA_NITEMS(blanks));
+	tcase_add_loop_test(tc, a_line_is_printable_and_ends_on_a_character,
+	    0, CSA_NITEMS(lines));
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }
