@@ -61,6 +61,11 @@ struct csa_sqlite {
 };
 
 /*
+ * Is the directory there?  Where it isn't (a file system that was not mounted),
+ * a bot without a file is not one without documents.  0, or -1.
+ */
+int	csa_pool_stands(struct csa_sqlite *, struct csa_err *) CSA_MUSTCHECK;
+/*
  * The scope's connection: 1, 0 where the bot has no file and create is false,
  * or -1.  It must go back with csa_db_give.
  */

@@ -56,14 +56,15 @@ add(struct names *l, char *name)
 }
 
 static int
-read_names(const char *path, struct names *l, struct csa_err *err)
+read_names(struct csa_sqlite *s, const char *path, struct names *l,
+    struct csa_err *err)
 {
 	struct dirent	*e;
 	char		*name;
 	DIR		*d;
 
 	if ((d = opendir(path)) == NULL)
-		return errno == ENOENT ? 0 :
+		return errno == ENOENT ? csa_pool_stands(s, err) :
 		    csa_fail_errno(path, "read the directory", err);
 	while ((e = readdir(d)) != NULL)
 		if ((name = bot_of(l->arena, dirfd(d), e->d_name)) != NULL)
@@ -85,7 +86,7 @@ csa_sqlite_bots(struct csa_store *store, struct csa_ctx *ctx,
 		CSA_MUST(csa_db_is_name(tenant));
 		path = csa_arena_printf(ctx->arena, "%s/%s", s->dir, tenant);
 	}
-	if (read_names(path, &l, err) == -1)
+	if (read_names(s, path, &l, err) == -1)
 		return -1;
 	if (l.n > 0)
 		qsort(l.name, l.n, sizeof(*l.name), by_name);

@@ -89,6 +89,19 @@ find_idle(struct csa_sqlite *s, const char *path)
 }
 
 int
+csa_pool_stands(struct csa_sqlite *s, struct csa_err *err)
+{
+	struct stat	 sb;
+
+	if (stat(s->dir, &sb) == 0) {
+		if (S_ISDIR(sb.st_mode))
+			return 0;
+		errno = ENOTDIR;
+	}
+	return csa_fail_errno(s->dir, "look into the directory", err);
+}
+
+int
 csa_db_take(struct csa_sqlite *s, struct csa_ctx *ctx,
     const struct csa_scope *scope, bool create, struct csa_db **out,
     struct csa_err *err)
@@ -114,7 +127,7 @@ csa_db_take(struct csa_sqlite *s, struct csa_ctx *ctx,
 		csa_db_close(c);
 	}
 	if (there == -1 && !create)
-		return 0;
+		return csa_pool_stands(s, err);
 	return csa_db_open(s->dir, path, create, ctx->deadline, out, err);
 }
 

@@ -487,6 +487,37 @@ START_TEST(says_so_where_it_may_not_write)
 }
 END_TEST
 
+START_TEST(a_directory_that_is_away_is_no_empty_one)
+{
+	const struct csa_scope	 never = { "acme", "never" };
+	char			 path[128], away[128];
+	struct csa_ids		 bots;
+	uint64_t		 g;
+
+	fx_store(&one, "d", 1, "plum");
+	snprintf(path, sizeof(path), "%s/bots", dir);
+	snprintf(away, sizeof(away), "%s/away", dir);
+	ck_assert_int_eq(rename(path, away), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_unavailable(store->ops->generation(store, &ctx, &one,
+		    &g, &err));
+		assert_unavailable(store->ops->generation(store, &ctx, &never,
+		    &g, &err));
+		assert_unavailable(store->ops->bots(store, &ctx, "", &bots,
+		    &err));
+		assert_unavailable(store->ops->bots(store, &ctx, "acme", &bots,
+		    &err));
+		/* And then something else of that name. */
+		fclose(fopen(path, "w"));
+	}
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(rename(away, path), 0);
+	ck_assert_uint_eq(fx_count(&one, "plum"), 1);
+	ck_assert_int_eq(store->ops->bots(store, &ctx, "acme", &bots, &err), 0);
+	ck_assert_uint_eq(bots.n, 0);
+}
+END_TEST
+
 START_TEST(refuses_a_directory_it_cannot_use)
 {
 	char	 path[128], *long_path = csa_calloc(1, 5000);
@@ -623,6 +654,7 @@ fx_faults(void)
 	tcase_add_test(tc, believes_no_text_that_is_not_utf8);
 	tcase_add_test(tc, an_empty_file_is_no_store_yet);
 	tcase_add_test(tc, says_so_where_it_may_not_write);
+	tcase_add_test(tc, a_directory_that_is_away_is_no_empty_one);
 	tcase_add_test(tc, refuses_a_directory_it_cannot_use);
 	tcase_add_test(tc, takes_any_name_of_a_directory);
 	tcase_add_test(tc, does_not_wait_beyond_the_deadline);
