@@ -14,8 +14,8 @@
 #include "tests/unit/http_fixture.h"
 
 /* ms.  More than a thread on a busy machine waits for its turn. */
-#define FIRST	700
-#define IDLE	500
+#define FIRST	1000
+#define IDLE	700
 
 /* patience() is for what computes; this is waiting, and takes that long. */
 static int64_t
@@ -113,10 +113,10 @@ START_TEST(limit_drip)
 {
 	int64_t			 begin = csa_now_ms();
 	struct csa_http_call	*c = limited("/events?1000000", _i & 1, false,
-	    scaled(1000));
+	    scaled(1500));
 
 	drain(c, _i & 1);
-	took(begin, scaled(1000));
+	took(begin, scaled(1500));
 	ck_assert_int_eq(err.code, CSA_ERR_DEADLINE);
 	ck_assert(csa_http_begun(c));
 	csa_http_end(c);
@@ -140,9 +140,9 @@ slow_reader(bool h2, bool driven)
 				ck_abort_msg("wrong byte at %ld", at);
 		if (i == 1 || i == 3) {
 			if (driven)
-				whole(start("/slow?900"), 200, "hello");
+				whole(start("/slow?1300"), 200, "hello");
 			else
-				poll(NULL, 0, (int)scaled(900));
+				poll(NULL, 0, (int)scaled(1300));
 		}
 	}
 	ck_assert_msg(n == 0, "%s", err.detail);
@@ -174,7 +174,7 @@ slow_beat(void *count)
 /* A heartbeat that takes long is not the provider's silence. */
 START_TEST(limit_slow_beat)
 {
-	struct csa_http_call	*c = limited("/slow?1000", false, false,
+	struct csa_http_call	*c = limited("/slow?1500", false, false,
 	    patience(20000));
 	int			 beats = 0;
 
