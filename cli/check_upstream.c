@@ -128,6 +128,24 @@ make_call(struct csa_doctor *d, const struct free_call *c)
 	csa_look_fini(&l);
 }
 
+/* With each key of the list, or without where there is none. */
+static void
+call_with_each(struct csa_doctor *d, struct free_call *c, const char *before,
+    const char *keys)
+{
+	size_t	 n;
+
+	do {
+		keys += strspn(keys, ", ");
+		n = strcspn(keys, ", ");
+		snprintf(c->key, sizeof(c->key), "%s%.*s", n > 0 ? before : "",
+		    (int)n, keys);
+		make_call(d, c);
+		keys += n;
+	} while (keys[strspn(keys, ", ")] != '\0');
+	explicit_bzero(c->key, sizeof(c->key));
+}
+
 /* "models/NAME", as Gemini's addresses have it. */
 static void
 check_gemini(struct csa_doctor *d, const char *model, const char *option)
@@ -145,10 +163,7 @@ check_gemini(struct csa_doctor *d, const char *model, const char *option)
 		    g->google_gemini_base_url, g->gemini_api_version,
 		    strchr(model, '/') == NULL ? "models/" : "", model);
 	}
-	snprintf(c.key, sizeof(c.key), "x-goog-api-key: %s",
-	    g->google_api_key);
-	make_call(d, &c);
-	explicit_bzero(c.key, sizeof(c.key));
+	call_with_each(d, &c, "x-goog-api-key: ", g->google_api_key);
 }
 
 static void
@@ -158,11 +173,8 @@ check_openai(struct csa_doctor *d, const char *base)
 				    .key_option = "OPENAI_API_KEY" };
 
 	snprintf(c.url, sizeof(c.url), "%s/models", base);
-	if (d->config->openai_api_key[0] != '\0')
-		snprintf(c.key, sizeof(c.key), "Authorization: Bearer %s",
-		    d->config->openai_api_key);
-	make_call(d, &c);
-	explicit_bzero(c.key, sizeof(c.key));
+	call_with_each(d, &c, "Authorization: Bearer ",
+	    d->config->openai_api_key);
 }
 
 /* The control plane describes the index for nothing; the index itself bills. */
@@ -177,12 +189,9 @@ check_pinecone(struct csa_doctor *d)
 		c.what = "pinecone_index_name";
 		snprintf(c.url, sizeof(c.url), "%s/indexes/%s",
 		    p->pinecone_controller_host, p->pinecone_index_name);
-		snprintf(c.key, sizeof(c.key), "Api-Key: %s",
-		    p->pinecone_api_key);
 		snprintf(c.version, sizeof(c.version),
 		    "X-Pinecone-Api-Version: %s", p->pinecone_api_version);
-		make_call(d, &c);
-		explicit_bzero(c.key, sizeof(c.key));
+		call_with_each(d, &c, "Api-Key: ", p->pinecone_api_key);
 	}
 	if (p->pinecone_index_host[0] == '\0')
 		return;

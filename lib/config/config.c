@@ -153,12 +153,47 @@ parse_bool(const char *text, bool *v)
 	return -1;
 }
 
+/* A provider takes one of several; of our own each has an option. */
+static bool
+is_list(enum csa_param p)
+{
+	return p == CSA_P_google_api_key || p == CSA_P_openai_api_key ||
+	    p == CSA_P_pinecone_api_key;
+}
+
+/*
+ * NULL, or what is wrong.  A key goes into a header, where a comma would be two
+ * of them; of a list, blanks may stand around the commas.
+ */
+static const char *
+bad_secret(enum csa_param p, const char *s)
+{
+	bool		 list = is_list(p), none = *s != '\0';
+	const char	*end;
+
+	for (; *s != '\0'; s = end) {
+		if (list)
+			s += strspn(s, ", ");
+		for (end = s; *end > ' ' && *end <= '~' && *end != ','; end++)
+			none = false;
+		if (list)
+			end += strspn(end, " ");
+		if (*end != '\0' && !(list && *end == ','))
+			return list ? "may have neither blanks nor anything but "
+			    "printable ASCII; several have commas between "
+			    "them" : "may have neither blanks, commas nor "
+			    "anything but printable ASCII";
+	}
+	return none ? "is none" : NULL;
+}
+
 /* NULL, or in why what text would have to be. */
 static const char *
 store(struct csa_loaded *l, enum csa_param p, const char *text, char why[160])
 {
 	const struct csa_pdesc	*d = &csa_pdescs[p];
 	char			*field = (char *)&l->config + d->offset;
+	const char		*wrong;
 	int64_t			 i;
 	size_t			 n;
 
@@ -183,11 +218,8 @@ store(struct csa_loaded *l, enum csa_param p, const char *text, char why[160])
 			return why;
 		break;
 	case CSA_SECRET:
-		/* It goes into headers, and a comma would be two of them. */
-		for (const char *s = text; *s != '\0'; s++)
-			if (*s <= ' ' || *s > '~' || *s == ',')
-				return "may have neither blanks, commas nor "
-				    "anything but printable ASCII";
+		if ((wrong = bad_secret(p, text)) != NULL)
+			return wrong;
 		break;
 	case CSA_STR:
 		for (const char *s = text; *s != '\0'; s++)

@@ -223,6 +223,28 @@ START_TEST(secrets_are_never_shown)
 }
 END_TEST
 
+START_TEST(providers_take_several_keys)
+{
+	struct csa_config	*c;
+
+	setenv("OPENAI_API_KEY", "o1,o2", 1);
+	setenv("PINECONE_API_KEY", "p1,p2", 1);
+	c = accepts("google_api_key = g1, g2 ,,g3\n"
+	    "pinecone_index_name = docs\n");
+	ck_assert_str_eq(c->google_api_key, "g1, g2 ,,g3");
+	ck_assert_str_eq(c->openai_api_key, "o1,o2");
+	ck_assert_str_eq(c->pinecone_api_key, "p1,p2");
+	csa_config_free(c);
+	refuses("google_api_key = g1 g2\n", "the key may have neither blanks");
+	refuses("google_api_key = g1, g2 g3\n", "the key may have neither");
+	refuses("google_api_key = g1,g\xc3\xa9\n", "the key may have neither");
+	refuses("google_api_key = ,\n", "the key is none");
+	refuses("internal_api_key = a,b\n", "neither blanks, commas");
+	unsetenv("OPENAI_API_KEY");
+	unsetenv("PINECONE_API_KEY");
+}
+END_TEST
+
 START_TEST(print_shows_all_but_secrets)
 {
 	struct csa_config	*c;
@@ -622,6 +644,7 @@ main(void)
 	tcase_add_test(t, numbers_are_bounded);
 	tcase_add_test(t, enums_take_their_values_only);
 	tcase_add_test(t, secrets_are_never_shown);
+	tcase_add_test(t, providers_take_several_keys);
 	tcase_add_test(t, print_shows_all_but_secrets);
 	tcase_add_test(t, fallbacks_and_prices_are_taken);
 	tcase_add_loop_test(t, nonsense_is_refused, 0,
