@@ -179,10 +179,9 @@ bad_secret(enum csa_param p, const char *s)
 		if (list)
 			end += strspn(end, " ");
 		if (*end != '\0' && !(list && *end == ','))
-			return list ? "may have neither blanks nor anything but "
-			    "printable ASCII; several have commas between "
-			    "them" : "may have neither blanks, commas nor "
-			    "anything but printable ASCII";
+			return "may have neither blanks nor anything but "
+			    "printable ASCII, and a comma only between "
+			    "several of a provider";
 	}
 	return none ? "is none" : NULL;
 }
