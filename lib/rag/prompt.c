@@ -76,6 +76,7 @@ struct turn {
 	struct csa_arena	*arena;
 	struct csa_message	*pieces;
 	size_t			 n;
+	struct csa_buf		 head;		/* while one is made */
 };
 
 static void
@@ -96,13 +97,19 @@ static void
 add_head(struct turn *t, size_t number, const char *title)
 {
 	size_t		 n = strlen(title);
-	const char	*s;
+	struct csa_buf	*b = &t->head;
 
 	title = unmarked(t->arena, title, &n);
-	s = csa_arena_printf(t->arena, "%s<passage>\n[%zu] %s%s",
-	    number == 1 ? "<passages>\n" : "\n</passage>\n", number, title,
-	    n > 0 ? "\n" : "");
-	add(t, s, strlen(s));
+	csa_buf_reset(b);
+	csa_buf_puts(b, number == 1 ? "<passages>\n" : "\n</passage>\n");
+	csa_buf_puts(b, "<passage>\n[");
+	csa_buf_int(b, (int64_t)number);
+	csa_buf_puts(b, "] ");
+	csa_buf_add(b, title, n);
+	if (n > 0)
+		csa_buf_putc(b, '\n');
+	CSA_MUST(!b->failed);
+	add(t, csa_arena_strndup(t->arena, b->data, b->len), b->len);
 }
 
 /* Returns what is left of the budget; 0 means this one is the last. */
@@ -171,11 +178,13 @@ csa_prompt_build(struct csa_arena *arena, const char *system_prompt,
 	t.pieces = csa_arena_array(arena, kept + 2 * n + 4, struct csa_message);
 	for (; t.n < kept; t.n++)
 		t.pieces[t.n] = history[first + t.n];
+	csa_buf_init(&t.head, PROMPTMAX);
 	out->npassages = add_passages(&t, p, n, context_tokens);
 	add(&t, begin, sizeof(begin) - 1);
 	add_unmarked(&t, question, strlen(question));
 	add(&t, end, sizeof(end) - 1);
 	t.pieces[t.n - 1].more = false;
+	csa_buf_fini(&t.head);
 
 	out->system = join(arena, system_prompt, out->npassages > 0 ? rules :
 	    no_passages);
