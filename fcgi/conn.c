@@ -74,12 +74,30 @@ announced(struct csa_conn *c, const struct csa_buf *b, int64_t *want,
 }
 
 /*
+ * A process that is stopped and goes on, or that somebody traces, has its read
+ * interrupted where that has a time limit, whatever SA_RESTART says (signal(7)).
+ * FCGX_ClearError leaves the stream closed, for those that write; of one that
+ * reads nothing is lost.
+ */
+static int
+first_byte(FCGX_Stream *in)
+{
+	int	 ch;
+
+	while ((ch = FCGX_GetChar(in)) == EOF && FCGX_GetError(in) == EINTR) {
+		FCGX_ClearError(in);
+		in->isClosed = 0;
+	}
+	return ch;
+}
+
+/*
  * Append what has arrived; only the first byte is waited for.  1, 0 at the end.
  */
 static int
 take(FCGX_Stream *in, struct csa_buf *b)
 {
-	int	 ch = FCGX_GetChar(in);
+	int	 ch = first_byte(in);
 	size_t	 n = (size_t)(in->stop - in->rdNext);
 
 	if (ch == EOF)

@@ -340,6 +340,36 @@ START_TEST(a_body_that_dribbles_ends_with_the_deadline)
 }
 END_TEST
 
+START_TEST(a_worker_that_is_stopped_reads_on)
+{
+	char			 body[1000];
+	struct csa_buf		 b;
+	struct fcgi_reply	 r;
+	int			 fd;
+
+	start_with("body_timeout_ms = 30000\nrequest_timeout_ms = 30000\n");
+	memset(body, 'x', sizeof(body));
+	csa_buf_init(&b, MAX);
+	fcgi_request(&b, "POST", "/echo", NULL, NULL, body, sizeof(body));
+	fd = fcgi_connect(p.sock);
+	ck_assert_int_eq(fcgi_send(fd, b.data, b.len - 500, 0), 0);
+	/* Once at least it waits for the rest by then. */
+	for (int i = 0; i < 10; i++) {
+		pool_sleep(30);
+		ck_assert_int_eq(kill(p.pid, SIGSTOP), 0);
+		pool_sleep(10);
+		ck_assert_int_eq(kill(p.pid, SIGCONT), 0);
+	}
+	ck_assert_int_eq(fcgi_send(fd, b.data + b.len - 500, 500, 0), 0);
+	fcgi_read(fd, &r, 10000);
+	ck_assert_int_eq(r.status, 200);
+	ck_assert_str_eq(r.body, expected(body, sizeof(body)));
+	fcgi_free(&r);
+	csa_buf_fini(&b);
+	close(fd);
+}
+END_TEST
+
 START_TEST(a_client_that_leaves_in_its_body)
 {
 	struct fcgi_reply	 r;
@@ -1019,6 +1049,7 @@ add_requests(TCase *t)
 	tcase_add_test(t, a_streamed_body_has_its_ceiling);
 	tcase_add_test(t, a_body_that_stops_is_a_timeout);
 	tcase_add_test(t, a_body_that_dribbles_ends_with_the_deadline);
+	tcase_add_test(t, a_worker_that_is_stopped_reads_on);
 	tcase_add_test(t, a_client_that_leaves_in_its_body);
 	tcase_add_test(t, an_answer_before_the_body_is_whole);
 	tcase_add_test(t, large_answers_are_whole);
