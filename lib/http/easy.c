@@ -29,14 +29,6 @@ static const struct { long read, write; } sizes[] = {
 	[CSA_EASY_BULK] = { 65536, 131072 },
 };
 
-/*
- * curl (7.88) asks the kernel with each piece that it reads whether there is more,
- * and an embedding is 15 kB.  Who has to answer soon is not waited for by a crowd,
- * so the first of them may read more at once.
- */
-#define SOON		4096L
-#define MOST_SOON	128
-
 #define BULK		65536	/* a long question has a long answer */
 #define MAX_SPARE	256
 #define MAX_HEADERS	(256 * 1024)	/* bytes of headers in a reply */
@@ -317,20 +309,6 @@ easy_free(struct csa_http *h, enum csa_easy_kind kind, CURL *e)
 	spare->easy[spare->n++] = e;
 }
 
-/* Must it not be on a connection that is there? */
-static bool
-wants_fresh(const struct csa_http_call *c)
-{
-	const struct csa_host	*host = c->host;
-	bool			 pioneer = host != NULL && host->pioneer == c;
-
-	/* The others that were kept may be as dead. */
-	if (c->again > 0)
-		return c->again == MAX_AGAIN || host == NULL ||
-		    host->kind != CSA_HOST_SHARED || pioneer;
-	return pioneer && host->nshared > 0;
-}
-
 static CURLcode
 set_request(CURL *e, struct csa_http_call *c)
 {
@@ -353,11 +331,10 @@ set_request(CURL *e, struct csa_http_call *c)
 #else
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 #endif
-	curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, (long)wants_fresh(c));
-	/* A handle that is not in use has no buffer. */
-	if (c->kind == CSA_EASY_TLS)
-		curl_easy_setopt(e, CURLOPT_BUFFERSIZE, c->soon ? SOON :
-		    sizes[CSA_EASY_TLS].read);
+	/* The others that were kept may be as dead. */
+	curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, (long)(c->again > 0 &&
+	    (c->again == MAX_AGAIN || c->host == NULL ||
+	    c->host->kind != CSA_HOST_SHARED || c->host->pioneer == c)));
 	if ((c->parts = csa_url_use(c->http, c->url)) != NULL)
 		curl_easy_setopt(e, CURLOPT_CURLU, c->parts->parts);
 	/* With both it takes the parts, and need not put them together again. */
@@ -394,8 +371,6 @@ csa_easy_start(struct csa_http_call *c)
 	c->kind = kind_of(c);
 	if ((c->easy = easy_new(h, c->kind)) == NULL)
 		return CURLE_OUT_OF_MEMORY;
-	c->soon = c->first_byte_ms > 0 && h->nsoon < MOST_SOON;
-	h->nsoon += c->soon;
 	if ((rc = set_request(c->easy, c)) != CURLE_OK)
 		return rc;
 #if !CAN_KNOW
@@ -427,13 +402,6 @@ csa_easy_stale(const struct csa_http_call *c, CURLcode result)
 		return false;
 	curl_easy_getinfo(c->easy, CURLINFO_NUM_CONNECTS, &connects);
 	return connects == 0;
-}
-
-bool
-csa_easy_unsent(struct csa_http_call *c, CURLcode result)
-{
-	return result != CURLE_OK && c->again < MAX_AGAIN && c->easy != NULL &&
-	    c->connection == NULL && csa_host_spare(c);
 }
 
 /*
@@ -474,7 +442,6 @@ csa_easy_stop(struct csa_http_call *c, bool cut)
 	curl_multi_remove_handle(h->multi, c->easy);
 	easy_free(h, c->kind, c->easy);
 	c->easy = NULL;
-	h->nsoon -= c->soon;
 	csa_url_done(c->parts);
 	c->parts = NULL;
 	if (other != NULL) {

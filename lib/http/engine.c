@@ -129,8 +129,7 @@ try_again(struct csa_http_call *c)
 static void
 finish(struct csa_http_call *c, CURLcode result)
 {
-	bool	 again = (csa_easy_stale(c, result) ||
-		    csa_easy_unsent(c, result)) && wanted(c);
+	bool	 again = csa_easy_stale(c, result) && wanted(c);
 
 	not_sending(c);
 	csa_easy_stop(c, false);
@@ -404,10 +403,9 @@ csa_engine_global(void)
 }
 
 static void
-multi_new(struct csa_http *h)
+multi_new(struct csa_http *h, long per_host)
 {
 	CURLM	*m = curl_multi_init();
-	long	 per_host = h->per_host;
 
 	h->multi = m;
 	h->share = curl_share_init();
@@ -475,7 +473,6 @@ csa_http_new(const struct csa_http_opts *opts, struct csa_err *e)
 	h->asleep_until = CSA_AWAKE;
 	h->drain = INT64_MAX;
 	h->connect_timeout_ms = opts->connect_timeout_ms;
-	h->per_host = opts->max_connections;
 	locks_new(h);
 	if ((h->store = csa_ca_load(opts->ca_file, e)) == NULL)
 		goto fail;
@@ -484,7 +481,7 @@ csa_http_new(const struct csa_http_opts *opts, struct csa_err *e)
 		csa_fail_detail(e, "epoll: %s", strerror(errno));
 		goto fail;
 	}
-	multi_new(h);
+	multi_new(h, opts->max_connections);
 	return h;
 fail:
 	csa_http_free(h);

@@ -10,12 +10,6 @@
  * and when it has one it is known whether that can be shared.  Where it
  * cannot, nobody waits any more.
  *
- * What comes in on a connection costs curl a look at every call that is on it
- * (7.88: a turn of its state machine and a poll), and of a hundred most have
- * nothing.  So the first few connections are filled to a third before they are
- * filled at all: a pioneer goes early, while others still find room, and calls
- * are spread evenly.  A thousand calls need no connection more for it.
- *
  * Everything here is under the curl lock.
  */
 
@@ -29,9 +23,7 @@
 #include "lib/base/mem.h"
 #include "lib/http/http_internal.h"
 
-#define STREAMS		100	/* calls on a connection, at most */
-#define LIGHT		32	/* calls on it while there are but FEW */
-#define FEW		4
+#define STREAMS		100	/* calls on a connection: curl's limit too */
 #define MAX_HOSTS	64	/* more than a configuration can name */
 
 /* "https://host:port" of a URL, as long as it is written the same way. */
@@ -73,56 +65,18 @@ host_of(struct csa_http *h, const char *url)
 	return host_new(h, url, n);
 }
 
-/* Would another connection do good, although there is room? */
-static bool
-wants_more(const struct csa_http *h, const struct csa_host *host)
-{
-	return host->nshared < FEW && !host->enough &&
-	    host->ncalls >= LIGHT * host->nshared &&
-	    (h->per_host <= 0 || host->nshared < (unsigned)h->per_host);
-}
-
-/*
- * Left alone, curl fills one connection after the other up to its limit, which
- * therefore is what each has to take.
- */
-static void
-spread(struct csa_http *h)
-{
-	unsigned		 most = LIGHT, each;
-	struct csa_host		*host;
-
-	LIST_FOREACH(host, &h->hosts, entry) {
-		if (host->nshared == 0)
-			continue;
-		each = (host->ncalls + host->nshared - 1) / host->nshared;
-		if (each > most)
-			most = each;
-	}
-	if (most > STREAMS)
-		most = STREAMS;
-	if (most != h->streams)
-		curl_multi_setopt(h->multi, CURLMOPT_MAX_CONCURRENT_STREAMS,
-		    (long)most);
-	h->streams = most;
-}
-
 /* Let it through, if it may go. */
 static bool
 pass(struct csa_host *host, struct csa_http_call *c)
 {
-	bool	 full = host->ncalls >= STREAMS * host->nshared;
-
 	if (host->kind != CSA_HOST_ALONE &&
-	    (full || wants_more(c->http, host))) {
-		if (host->pioneer == NULL)
-			host->pioneer = c;
-		else if (full)
+	    host->ncalls >= STREAMS * host->nshared) {
+		if (host->pioneer != NULL)
 			return false;
+		host->pioneer = c;
 	}
 	host->ncalls++;
 	LIST_INSERT_HEAD(&host->calls, c, fellow);
-	spread(c->http);
 	return true;
 }
 
@@ -209,7 +163,6 @@ csa_host_connected(struct csa_http_call *c, SSL *ssl)
 	if (c->shared && SSL_get_ex_data(ssl, ssl_index) == NULL &&
 	    SSL_set_ex_data(ssl, ssl_index, host) == 1) {
 		host->nshared++;
-		host->enough = host->enough && host->nshared > 1;
 		/*
 		 * There are few of these and they are busy: to give its buffers
 		 * back after every read and write would only make holes.
@@ -244,17 +197,6 @@ csa_host_fellow(const struct csa_http_call *c)
 		if (other != c && other->connection == c->connection)
 			return other;
 	return NULL;
-}
-
-bool
-csa_host_spare(struct csa_http_call *c)
-{
-	struct csa_host	*host = c->host;
-
-	if (host == NULL || host->pioneer != c || host->nshared == 0)
-		return false;
-	host->enough = true;
-	return true;
 }
 
 bool

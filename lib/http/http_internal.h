@@ -56,7 +56,6 @@ struct csa_host {
 	char			*origin;	/* "https://host:port" */
 	enum csa_host_kind	 kind;
 	unsigned		 nshared;	/* such connections open */
-	bool			 enough;	/* of them: one more failed */
 	unsigned		 ncalls;	/* given to curl */
 	struct csa_http_call	*pioneer;	/* sent to make a connection */
 	TAILQ_HEAD(, csa_http_call) line;	/* not yet given to curl */
@@ -100,7 +99,6 @@ struct csa_http {
 	 */
 	int			 watchfd;
 	long			 connect_timeout_ms;
-	long			 per_host;	/* connections; 0: no limit */
 	X509_STORE		*store;
 
 	_Atomic(struct csa_http_call *) jobs;	/* a stack, newest first */
@@ -115,8 +113,6 @@ struct csa_http {
 	size_t			 nsocks;
 	LIST_HEAD(, csa_host)	 hosts;
 	unsigned		 nhosts;
-	unsigned		 streams;	/* a connection, as curl knows */
-	unsigned		 nsoon;		/* calls with `soon` */
 	bool			 hosts_due;	/* to let somebody through */
 	LIST_HEAD(, csa_http_call) sending;	/* their bodies, over TLS */
 	struct csa_spare	 spare[CSA_EASY__MAX];
@@ -178,7 +174,6 @@ struct csa_http_call {
 	LIST_ENTRY(csa_http_call) fellow;
 	bool			 in_line;
 	bool			 sending;	/* in http->sending */
-	bool			 soon;		/* counted in http->nsoon */
 	LIST_ENTRY(csa_http_call) send;
 	SSL			*connection;	/* NULL: not yet */
 	bool			 shared;	/* that is, HTTP/2 */
@@ -251,8 +246,6 @@ bool	csa_easy_sent(struct csa_http_call *);
  * be tried again?  To be asked before csa_easy_stop.
  */
 bool	csa_easy_stale(const struct csa_http_call *, CURLcode);
-/* Did it fail to make a connection that it could have done without? */
-bool	csa_easy_unsent(struct csa_http_call *, CURLcode);
 /* Take it back; what it has come to is in the call.  cut: before its end. */
 void	csa_easy_stop(struct csa_http_call *, bool cut);
 
@@ -272,11 +265,6 @@ void	csa_host_connected(struct csa_http_call *, SSL *);
 void	csa_host_dead(struct csa_http_call *);
 /* Another call on the same connection, or NULL. */
 struct csa_http_call *csa_host_fellow(const struct csa_http_call *);
-/*
- * The pioneer failed: are there connections all the same?  Then no more are made
- * before they are needed, and it may be tried again on one of those.
- */
-bool	csa_host_spare(struct csa_http_call *);
 /* The call is over.  True where there is no hope for those in line either. */
 bool	csa_host_leave(struct csa_http_call *, CURLcode);
 void	csa_hosts_free(struct csa_http *);

@@ -69,9 +69,8 @@ START_TEST(h2_cold_burst)
 		c[i] = begin("/slow?300", false, 30000);
 	for (int i = 0; i < MANY; i++)
 		whole(c[i], 200, "hello");
-	/* 32 calls a connection while there are few of them, 100 else. */
-	ck_assert_uint_ge(connections(), 2);
-	ck_assert_uint_le(connections(), 4);
+	/* 100 calls a connection, by curl's limit and about nginx's. */
+	ck_assert_uint_le(connections(), 3);
 	ck_assert_int_eq(atomic_load(&srv->requests), MANY);
 	ck_assert_int_lt(csa_now_ms() - first, patience(30000));
 }
@@ -99,31 +98,7 @@ START_TEST(h2_content)
 				ck_abort_msg("call %d, byte %zu", i, k);
 		csa_http_end(c[i]);
 	}
-	ck_assert_uint_le(connections(), 2);
-}
-END_TEST
-
-/* Another connection would do good, but cannot be had: then not. */
-START_TEST(h2_no_more)
-{
-	struct csa_http_call	*c[50];
-
-	if (port == -1)
-		return;
-	relay = relay_start(port);
-	port = relay_port(relay);
-	whole(begin("/echo", false, 10000), 200, "hello");
-	relay_refuse(relay);
-	for (int i = 0; i < 3; i++) {
-		for (size_t k = 0; k < CSA_NITEMS(c); k++)
-			c[k] = begin("/slow?50", false, 20000);
-		for (size_t k = 0; k < CSA_NITEMS(c); k++)
-			whole(c[k], 200, "hello");
-		/* Nor is it asked for again and again. */
-		ck_assert_int_eq(relay_connections(relay), 2);
-	}
-	ck_assert_int_eq(atomic_load(&srv->requests),
-	    1 + 3 * (int)CSA_NITEMS(c));
+	ck_assert_uint_eq(connections(), 1);
 }
 END_TEST
 
@@ -275,7 +250,6 @@ h2_case(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, h2_cold_burst);
 	tcase_add_test(t, h2_content);
-	tcase_add_test(t, h2_no_more);
 	tcase_add_test(t, h2_cancel);
 	tcase_add_test(t, h2_slow_readers);
 	tcase_add_test(t, h2_broken);

@@ -30,7 +30,6 @@ struct relay {
 	atomic_int		 connections;
 	atomic_int		 cut;		/* those up to this number */
 	atomic_int		 how;
-	atomic_bool		 refuse;
 	atomic_bool		 stop;
 	pthread_t		 thread;
 	SLIST_HEAD(, pipe_pair)	 pairs;
@@ -96,11 +95,6 @@ accept_main(void *arg)
 	int			 fd, on = 1;
 
 	while ((fd = accept(r->fd, NULL, NULL)) != -1) {
-		if (atomic_load(&r->refuse)) {
-			atomic_fetch_add(&r->connections, 1);
-			close(fd);
-			continue;
-		}
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 		p = csa_new(struct pipe_pair);
 		p->relay = r;
@@ -149,12 +143,6 @@ relay_cut(struct relay *r, enum cut how)
 {
 	atomic_store(&r->how, (int)how);
 	atomic_store(&r->cut, atomic_load(&r->connections));
-}
-
-void
-relay_refuse(struct relay *r)
-{
-	atomic_store(&r->refuse, true);
 }
 
 void

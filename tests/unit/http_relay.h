@@ -22,7 +22,5 @@ int	relay_connections(const struct relay *);
  * and ends it.  Those that come later are spared.
  */
 void	relay_cut(struct relay *, enum cut);
-/* Those that come from now on are closed at once. */
-void	relay_refuse(struct relay *);
 
 #endif
