@@ -54,6 +54,7 @@ struct csa_db {
 struct csa_sqlite {
 	struct csa_store store;
 	char		*dir;
+	_Atomic int64_t	 stood;		/* dir was there then, csa_now_ms */
 	long		 keep;		/* idle connections, at most */
 	pthread_mutex_t	 mutex;		/* of the next two */
 	struct csa_db	*idle;

@@ -2,15 +2,19 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/store/store_sqlite.h"
+
+#define STOOD_MS	1000	/* so long the directory is taken for there */
 
 #define NAMEMAX		128		/* of a bot or a tenant */
 
@@ -101,6 +105,20 @@ csa_pool_stands(struct csa_sqlite *s, struct csa_err *err)
 	return csa_fail_errno(s->dir, "look into the directory", err);
 }
 
+/* Looked at once a second: of a bot without documents a chat asks three times. */
+static int
+stood_lately(struct csa_sqlite *s, struct csa_err *err)
+{
+	int64_t	 now = csa_now_ms();
+
+	if (now - atomic_load(&s->stood) < STOOD_MS)
+		return 0;
+	if (csa_pool_stands(s, err) == -1)
+		return -1;
+	atomic_store(&s->stood, now);
+	return 0;
+}
+
 int
 csa_db_take(struct csa_sqlite *s, struct csa_ctx *ctx,
     const struct csa_scope *scope, bool create, struct csa_db **out,
@@ -127,7 +145,7 @@ csa_db_take(struct csa_sqlite *s, struct csa_ctx *ctx,
 		csa_db_close(c);
 	}
 	if (there == -1 && !create)
-		return csa_pool_stands(s, err);
+		return stood_lately(s, err);
 	return csa_db_open(s->dir, path, create, ctx->deadline, out, err);
 }
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 
 #include <sqlite3.h>
 
+#include "lib/base/clock.h"
 #include "tests/contract/store_fixture.h"
 
 /*
@@ -518,6 +520,30 @@ START_TEST(a_directory_that_is_away_is_no_empty_one)
 }
 END_TEST
 
+/* The directory was looked at a moment ago: it is looked at again in a second. */
+START_TEST(a_directory_that_goes_away_is_noticed)
+{
+	const struct csa_scope	 never = { "", "never" };
+	char			 path[128], away[128];
+	int64_t			 end = csa_now_ms() + 10000;
+	uint64_t		 g;
+	int			 rc;
+
+	ck_assert_int_eq(store->ops->generation(store, &ctx, &never, &g, &err),
+	    0);
+	snprintf(path, sizeof(path), "%s/bots", dir);
+	snprintf(away, sizeof(away), "%s/away", dir);
+	ck_assert_int_eq(rename(path, away), 0);
+	while ((rc = store->ops->generation(store, &ctx, &never, &g,
+	    &err)) == 0 && csa_now_ms() < end)
+		poll(NULL, 0, 50);
+	assert_unavailable(rc);
+	ck_assert_int_eq(rename(away, path), 0);
+	ck_assert_int_eq(store->ops->generation(store, &ctx, &never, &g, &err),
+	    0);
+}
+END_TEST
+
 START_TEST(refuses_a_directory_it_cannot_use)
 {
 	char	 path[128], *long_path = csa_calloc(1, 5000);
@@ -655,6 +681,7 @@ fx_faults(void)
 	tcase_add_test(tc, an_empty_file_is_no_store_yet);
 	tcase_add_test(tc, says_so_where_it_may_not_write);
 	tcase_add_test(tc, a_directory_that_is_away_is_no_empty_one);
+	tcase_add_test(tc, a_directory_that_goes_away_is_noticed);
 	tcase_add_test(tc, refuses_a_directory_it_cannot_use);
 	tcase_add_test(tc, takes_any_name_of_a_directory);
 	tcase_add_test(tc, does_not_wait_beyond_the_deadline);
