@@ -55,7 +55,7 @@ ask(void)
 		.generation = { .store = 7,
 		    .token = "0123456789abcdef0123456789abcdef" },
 		.history = { { CSA_ROLE_USER, "Hello", 5, false },
-		    { CSA_ROLE_USER, "Again", 5 } },
+		    { CSA_ROLE_USER, "Again", 5, false } },
 		.rag = { .context_tokens = 6000 },
 		.a = {
 			.scope = &asked.scope,

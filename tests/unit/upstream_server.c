@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <sys/queue.h>
 #include <sys/socket.h>
 
 #include <netinet/in.h>
@@ -20,11 +21,30 @@
 #include "tests/unit/upstream_server.h"
 
 struct conn {
+	LIST_ENTRY(conn) entry;
 	struct script	*script;
 	int		 fd;
 	char		 buf[65536];
 	size_t		 len;
 };
+
+/*
+ * In a child that is forked meanwhile their threads are gone: what they had is
+ * found here, and valgrind has no leak to tell.
+ */
+static LIST_HEAD(, conn) conns = LIST_HEAD_INITIALIZER(conns);
+static pthread_mutex_t	 conns_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static void
+listed(struct conn *c, bool is)
+{
+	pthread_mutex_lock(&conns_mutex);
+	if (is)
+		LIST_INSERT_HEAD(&conns, c, entry);
+	else
+		LIST_REMOVE(c, entry);
+	pthread_mutex_unlock(&conns_mutex);
+}
 
 static void
 say(struct conn *c, const char *s)
@@ -136,6 +156,7 @@ conn_main(void *arg)
 	while (read_request(c) && act(c, step_of(c->script, c->buf)))
 		continue;
 	close(c->fd);
+	listed(c, false);
 	free(c);
 	return NULL;
 }
@@ -152,6 +173,7 @@ accept_main(void *arg)
 		c = csa_new(struct conn);
 		c->script = s;
 		c->fd = fd;
+		listed(c, true);
 		CSA_MUST(pthread_create(&t, NULL, conn_main, c) == 0);
 		pthread_detach(t);
 	}
