@@ -1,6 +1,5 @@
 #include "config.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 
 #include "lib/store/tokenizer.h"
 #include "tests/contract/store_fixture.h"
+#include "tests/remove_tree.h"
 
 char			 dir[64];
 struct csa_store	*store;
@@ -36,19 +36,10 @@ fx_setup(void)
 	fx_reopen();
 }
 
-static int
-remove_one(const char *path, const struct stat *sb, int kind, struct FTW *ftw)
-{
-	(void)sb;
-	(void)kind;
-	(void)ftw;
-	return remove(path);
-}
-
 void
 fx_remove(void)
 {
-	(void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	remove_tree(dir);
 }
 
 void

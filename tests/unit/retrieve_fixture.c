@@ -1,6 +1,5 @@
 #include "config.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include "lib/base/log.h"
 #include "lib/metrics/metrics.h"
 #include "lib/provider/provider_script.h"
+#include "tests/remove_tree.h"
 #include "tests/unit/test_retrieve_cache.h"
 
 struct csa_arena		*arena;
@@ -54,15 +54,6 @@ service_setup(void)
 	ctx.deadline = csa_now_ms() + patience(60000);
 }
 
-static int
-remove_one(const char *path, const struct stat *sb, int kind, struct FTW *ftw)
-{
-	(void)sb;
-	(void)kind;
-	(void)ftw;
-	return remove(path);
-}
-
 void
 service_teardown(void)
 {
@@ -74,7 +65,7 @@ service_teardown(void)
 	store->ops->close(store);
 	csa_metrics_close();
 	mc_stop();
-	(void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	remove_tree(dir);
 	arena_teardown();
 }
 

@@ -3,7 +3,6 @@
  */
 #include "config.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include "lib/text/json.h"
 #include "lib/vector/vector_script.h"
 #include "tests/path_int.h"
+#include "tests/remove_tree.h"
 #include "tests/suite.h"
 #include "tests/unit/v1_fixture.h"
 
@@ -25,15 +25,6 @@ static struct csa_store		*store;
 static struct csa_ctx		 ctx;
 static struct csa_err		 err;
 static struct csa_vectors_script index_script;
-
-static int
-remove_one(const char *path, const struct stat *sb, int kind, struct FTW *ftw)
-{
-	(void)sb;
-	(void)kind;
-	(void)ftw;
-	return remove(path);
-}
 
 static void
 setup(void)
@@ -57,7 +48,7 @@ teardown(void)
 	store->ops->close(store);
 	csa_arena_free(ctx.arena);
 	v1_teardown();
-	(void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	remove_tree(dir);
 }
 
 /* Two chunks, "ID-chunk-0" and "ID-chunk-1". */
