@@ -5,6 +5,7 @@
 
 #include "cli/doctor.h"
 #include "lib/config/config.h"
+#include "lib/text/item.h"
 
 #define CALL_MS	5000
 
@@ -133,16 +134,17 @@ static void
 call_with_each(struct csa_doctor *d, struct free_call *c, const char *before,
     const char *keys)
 {
-	size_t	 n;
+	const char	*key;
+	size_t		 n;
 
+	key = csa_item(&keys, &n);
 	do {
-		keys += strspn(keys, ", ");
-		n = strcspn(keys, ", ");
-		snprintf(c->key, sizeof(c->key), "%s%.*s", n > 0 ? before : "",
-		    (int)n, keys);
+		c->key[0] = '\0';
+		if (key != NULL)
+			snprintf(c->key, sizeof(c->key), "%s%.*s", before,
+			    (int)n, key);
 		make_call(d, c);
-		keys += n;
-	} while (keys[strspn(keys, ", ")] != '\0');
+	} while ((key = csa_item(&keys, &n)) != NULL);
 	explicit_bzero(c->key, sizeof(c->key));
 }
 

@@ -9,6 +9,7 @@
 #include "lib/base/mem.h"
 #include "lib/config/config.h"
 #include "lib/config/config_internal.h"
+#include "lib/text/item.h"
 #include "lib/text/num.h"
 
 #define TEXT_(x)	#x
@@ -161,28 +162,32 @@ is_list(enum csa_param p)
 	    p == CSA_P_pinecone_api_key;
 }
 
-/*
- * NULL, or what is wrong.  A key goes into a header, where a comma would be two
- * of them; of a list, blanks may stand around the commas.
- */
+/* A key goes into a header, where a comma would be two of them. */
+static bool
+is_key(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (s[i] <= ' ' || s[i] > '~' || s[i] == ',')
+			return false;
+	return true;
+}
+
+/* NULL, or what is wrong. */
 static const char *
 bad_secret(enum csa_param p, const char *s)
 {
-	bool		 list = is_list(p), none = *s != '\0';
-	const char	*end;
+	static const char	 bad[] = "may have neither blanks nor anything "
+	    "but printable ASCII, and a comma only between several of a "
+	    "provider";
+	size_t			 n = strlen(s);
+	bool			 none = n > 0;
+	const char		*key;
 
-	for (; *s != '\0'; s = end) {
-		if (list)
-			s += strspn(s, ", ");
-		for (end = s; *end > ' ' && *end <= '~' && *end != ','; end++)
-			none = false;
-		if (list)
-			end += strspn(end, " ");
-		if (*end != '\0' && !(list && *end == ','))
-			return "may have neither blanks nor anything but "
-			    "printable ASCII, and a comma only between "
-			    "several of a provider";
-	}
+	if (!is_list(p))
+		return is_key(s, n) ? NULL : bad;
+	for (; (key = csa_item(&s, &n)) != NULL; none = false)
+		if (!is_key(key, n))
+			return bad;
 	return none ? "is none" : NULL;
 }
 

@@ -7,6 +7,7 @@
 #include "lib/base/mem.h"
 #include "lib/config/config.h"
 #include "lib/text/digest.h"
+#include "lib/text/item.h"
 #include "lib/upstream/upstream_internal.h"
 
 bool
@@ -44,29 +45,23 @@ add_key(struct csa_upstream *up, const char *auth, const char *s, size_t n)
 	snprintf(k->header, size, "%s%s", auth, k->text);
 }
 
-/* Items of a list with commas, spaces around them taken off. */
 static int
 add_keys(struct csa_upstream *up, const char *auth, const char *list,
     struct csa_err *err)
 {
-	size_t	 n;
+	const char	*key;
+	size_t		 n;
 
-	for (; *list != '\0'; list += strcspn(list, ",")) {
-		list += strspn(list, ", ");
-		n = strcspn(list, ",");
-		while (n > 0 && list[n - 1] == ' ')
-			n--;
-		if (n == 0)
-			continue;
+	while ((key = csa_item(&list, &n)) != NULL) {
 		if (up->nkeys == CSA_UP_KEYS)
 			return csa_fail(err, CSA_ERR_INTERNAL, CSA_SRC_AGENT,
 			    "more than %d keys are configured for %s",
 			    CSA_UP_KEYS, csa_source_name(up->source));
-		if (!csa_up_plain(list, n))
+		if (!csa_up_plain(key, n))
 			return csa_fail(err, CSA_ERR_INTERNAL, CSA_SRC_AGENT,
 			    "the key configured for %s has white space in it",
 			    csa_source_name(up->source));
-		add_key(up, auth, list, n);
+		add_key(up, auth, key, n);
 	}
 	if (up->nkeys == 0)
 		add_key(up, auth, "", 0);

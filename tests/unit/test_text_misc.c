@@ -8,6 +8,7 @@
 #include "lib/base/mem.h"
 #include "lib/text/base64.h"
 #include "lib/text/digest.h"
+#include "lib/text/item.h"
 #include "lib/text/num.h"
 #include "tests/suite.h"
 
@@ -215,6 +216,28 @@ START_TEST(base64_refuses_all_else)
 }
 END_TEST
 
+static const struct { const char *list, *items; } lists[] = {
+	{ "", "" }, { " , ,, ", "" }, { "a", "a|" }, { " a , b,,c ", "a|b|c|" },
+	{ "a b,c", "a b|c|" }, { ",a,", "a|" }, { "\ta", "\ta|" },
+};
+
+START_TEST(items_of_a_list)
+{
+	const char	*list = lists[_i].list, *item;
+	struct csa_buf	 b;
+	size_t		 n;
+
+	csa_buf_init(&b, 100);
+	while ((item = csa_item(&list, &n)) != NULL) {
+		csa_buf_add(&b, item, n);
+		csa_buf_putc(&b, '|');
+	}
+	ck_assert_str_eq(b.data != NULL ? b.data : "", lists[_i].items);
+	ck_assert_str_eq(list, "");
+	csa_buf_fini(&b);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -233,6 +256,7 @@ main(void)
 	tcase_add_loop_test(tc, base64_both_ways, 0, CSA_NITEMS(base64));
 	tcase_add_test(tc, base64_keeps_every_byte);
 	tcase_add_test(tc, base64_refuses_all_else);
+	tcase_add_loop_test(tc, items_of_a_list, 0, CSA_NITEMS(lists));
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }
