@@ -99,9 +99,8 @@ void	csa_embed_look_up(struct csa_embed_batch *, struct csa_cache *);
 /* 1: that is the item's vector now; 0: it is none. */
 int	csa_embed_use(const struct csa_embed_batch *, struct csa_embed_item *,
 	    const struct csa_cached *);
-/* Count what its text would have cost. */
-void	csa_embed_saved(const struct csa_embed_batch *,
-	    const struct csa_embed_item *);
+/* Count what the texts would have cost that have a vector and none that is fresh. */
+void	csa_embed_saved(const struct csa_embed_batch *);
 /* Are all that there are of one dimension? */
 bool	csa_embed_agree(const struct csa_embed_batch *);
 /* What was kept does not fit: take it for missing. */

@@ -86,12 +86,17 @@ csa_embed_use(const struct csa_embed_batch *b, struct csa_embed_item *item,
 }
 
 void
-csa_embed_saved(const struct csa_embed_batch *b,
-    const struct csa_embed_item *item)
+csa_embed_saved(const struct csa_embed_batch *b)
 {
-	long	 tokens = (long)csa_tokens_estimate(item->text->s,
-		    item->text->n);
+	const struct csa_embed_item	*item;
+	long				 tokens = 0;
 
+	for (size_t i = 0; i < b->nitems; i++) {
+		item = &b->items[i];
+		if (item->vec.dim != 0 && !item->fresh)
+			tokens += (long)csa_tokens_estimate(item->text->s,
+			    item->text->n);
+	}
 	csa_cache_saved(CSA_CACHE_EMBEDDING,
 	    csa_embed_price(b->embedder, b->kind, tokens), tokens);
 }
@@ -111,9 +116,7 @@ csa_embed_look_up(struct csa_embed_batch *b, struct csa_cache *cache)
 			(void)csa_embed_use(b, &b->items[i], &got[i]);
 	if (!csa_embed_agree(b))
 		csa_embed_forget(b);
-	for (size_t i = 0; i < b->nitems; i++)
-		if (b->items[i].vec.dim != 0)
-			csa_embed_saved(b, &b->items[i]);
+	csa_embed_saved(b);
 }
 
 /* ---- what is new ---- */

@@ -129,7 +129,7 @@ look_again(struct csa_embed_job *job)
 	    csa_cache_get(job->e->cache, job->b.ctx, job->b.keys, &c) == 0 ||
 	    csa_embed_use(&job->b, job->b.items, &c) == 0)
 		return;
-	csa_embed_saved(&job->b, job->b.items);
+	csa_embed_saved(&job->b);
 	land(job, NULL);
 }
 
@@ -160,7 +160,7 @@ follow(struct csa_embed_job *job, struct csa_err *err)
 		if (csa_embed_unpack_failure(c.data, c.len, err) == 1)
 			return -1;
 		if (csa_embed_use(&job->b, job->b.items, &c) == 1)
-			csa_embed_saved(&job->b, job->b.items);
+			csa_embed_saved(&job->b);
 	} else if (rc == 0)
 		look_again(job);
 	else

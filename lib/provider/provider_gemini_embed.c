@@ -103,16 +103,14 @@ csa_embedder_gemini_open(const struct csa_config *config,
 	e->batch = config->embedding_batch < MAX_BATCH ?
 	    (size_t)config->embedding_batch : MAX_BATCH;
 	if (csa_gemini_remote(&e->remote, config, http, err) == -1 ||
-	    (e->model_id = csa_gemini_model(name, err)) == NULL) {
+	    (e->model_id = csa_gemini_model(name, err)) == NULL ||
+	    csa_remote_embedder_init(e, "gemini",
+	    strrchr(e->model_id, '/') + 1, err) == -1) {
 		csa_remote_embedder_free(e);
 		return NULL;
 	}
-	name = strrchr(e->model_id, '/') + 1;
-	if (csa_remote_embedder_init(e, "gemini", name, err) == -1) {
-		csa_remote_embedder_free(e);
-		return NULL;
-	}
-	e->tasks_in_text = strncmp(name, "gemini-embedding-2", 18) == 0;
+	e->tasks_in_text = strncmp(e->billed[CSA_EMBED_PASSAGE],
+	    "gemini-embedding-2", 18) == 0;
 	e->url_one = csa_gemini_url(&e->remote, config, e->model_id,
 	    "embedContent");
 	e->url_many = csa_gemini_url(&e->remote, config, e->model_id,

@@ -37,14 +37,12 @@ body(const struct csa_remote_embedder *e, struct csa_buf *b,
     enum csa_embed_kind kind, const struct csa_text *texts, size_t n)
 {
 	const struct csa_config	*c = e->config;
-	const char		*model = e->model_id, *prefix;
+	const char		*prefix;
 
 	prefix = kind == CSA_EMBED_QUERY ? c->embedding_query_prefix :
 	    c->embedding_passage_prefix;
-	if (kind == CSA_EMBED_QUERY && c->embedding_query_model[0] != '\0')
-		model = c->embedding_query_model;
 	csa_buf_puts(b, "{\"model\":");
-	csa_buf_jsonz(b, model);
+	csa_buf_jsonz(b, e->billed[kind]);
 	csa_buf_puts(b, ",\"input\":[");
 	for (size_t i = 0; i < n; i++) {
 		if (i > 0)
